@@ -1,0 +1,17 @@
+"""The list of pages, the theme, the caution; nothing else. Run with `streamlit run app.py`."""
+
+from html import escape
+from pathlib import Path
+
+import streamlit as st
+
+from cxrtriage.ui.texts import Texts
+
+texts = Texts()
+st.set_page_config(page_title=texts["title"], page_icon="🫁", layout="wide")
+st.html(Path(__file__).parent / "cxrtriage" / "ui" / "style.css")
+page = st.navigation([st.Page("pages/reading.py", title=texts["reading"], default=True)], position="top")
+st.html(
+    f'<div class="cx-header"><b>{escape(texts["title"])}</b><span role="note">{escape(texts["caution"])}</span></div>'
+)
+page.run()

@@ -1,0 +1,168 @@
+"""Every code a film can carry or be refused with, and its one sentence in both languages.
+
+The sentences say what is wrong and what to do, and never hold anything read from the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal
+
+Language = Literal["en", "ko"]
+
+_FILM: dict[str, dict[Language, str]] = {
+    "empty": {
+        "en": "The file is empty; export the film again.",
+        "ko": "파일이 비어 있습니다. 영상을 다시 내보내 주세요.",
+    },
+    "truncated": {
+        "en": "The file ends before the picture does; copy or export it again.",
+        "ko": "파일이 중간에서 끊겼습니다. 다시 복사하거나 내보내 주세요.",
+    },
+    "not_an_image": {
+        "en": "The file is not a picture; choose a DICOM, PNG, JPEG, TIFF or WebP file.",
+        "ko": "영상 파일이 아닙니다. DICOM, PNG, JPEG, TIFF 또는 WebP 파일을 선택해 주세요.",
+    },
+    "not_a_film": {
+        "en": "The file is valid but holds no plain film; choose a chest radiograph (CR, DX, RG or a capture).",
+        "ko": "올바른 파일이지만 단순 촬영 영상이 아닙니다. 흉부 X선 영상(CR, DX, RG 또는 캡처)을 선택해 주세요.",
+    },
+    "no_pixels": {
+        "en": "The file describes a film but holds no picture; export it again with its pixel data.",
+        "ko": "영상 정보만 있고 픽셀이 없습니다. 픽셀 데이터를 포함하여 다시 내보내 주세요.",
+    },
+    "too_large": {
+        "en": "The film is larger than the limit; export it at a smaller size.",
+        "ko": "영상이 허용 크기를 넘습니다. 더 작은 크기로 내보내 주세요.",
+    },
+    "too_small": {
+        "en": "The picture has no size or only a few pixels; export the film at its full size.",
+        "ko": "영상의 크기가 없거나 몇 픽셀뿐입니다. 원래 크기로 다시 내보내 주세요.",
+    },
+    "decompression_bomb": {
+        "en": "The small file unpacks to a giant picture and was not opened; use a file you trust.",
+        "ko": "작은 파일이 지나치게 큰 영상으로 풀려 열지 않았습니다. 신뢰할 수 있는 파일을 사용해 주세요.",
+    },
+    "not_finite": {
+        "en": "Some pixels are not numbers (NaN or infinite); export the film again with integer pixels.",
+        "ko": "숫자가 아닌 픽셀(NaN 또는 무한대)이 있습니다. 정수 픽셀로 다시 내보내 주세요.",
+    },
+    "animation": {
+        "en": "The file is an animation; save the one picture you want read.",
+        "ko": "움직이는 영상입니다. 판독할 한 장만 저장해 주세요.",
+    },
+    "multi_frame": {
+        "en": "The file holds several pictures; export the one film you want read.",
+        "ko": "여러 장이 들어 있는 파일입니다. 판독할 한 장만 내보내 주세요.",
+    },
+    "unsupported_transfer_syntax": {
+        "en": "The picture is compressed in a way that cannot be decoded here; export the film uncompressed.",
+        "ko": "이 압축 방식은 해독할 수 없습니다. 압축하지 않은 형식으로 내보내 주세요.",
+    },
+    "unreadable": {
+        "en": "The file is damaged or cannot be opened; export the film again.",
+        "ko": "파일이 손상되었거나 열 수 없습니다. 영상을 다시 내보내 주세요.",
+    },
+}
+
+_GATE: dict[str, dict[Language, str]] = {
+    "not_frontal_chest": {
+        "en": "This does not look like a frontal chest film; choose a PA or AP chest radiograph.",
+        "ko": "정면 흉부 영상으로 보이지 않습니다. PA 또는 AP 흉부 X선 영상을 선택해 주세요.",
+    },
+    "lateral": {
+        "en": "This is a lateral film; choose the frontal (PA or AP) film of the patient.",
+        "ko": "측면 영상입니다. 같은 환자의 정면(PA 또는 AP) 영상을 선택해 주세요.",
+    },
+    "inverted": {
+        "en": "Black and white look swapped; invert the film and read it again.",
+        "ko": "흑백이 반전된 것으로 보입니다. 반전한 뒤 다시 판독해 주세요.",
+    },
+    "rotated_90": {
+        "en": "The film seems to lie on its side; turn it upright and read it again.",
+        "ko": "영상이 옆으로 누워 있는 것으로 보입니다. 바로 세운 뒤 다시 판독해 주세요.",
+    },
+    "rotated_180": {
+        "en": "The film seems to stand on its head; turn it by half a turn and read it again.",
+        "ko": "영상이 거꾸로 된 것으로 보입니다. 180도 돌린 뒤 다시 판독해 주세요.",
+    },
+    "mirrored": {
+        "en": "Left and right look swapped; check the side marker before you trust any side named here.",
+        "ko": "좌우가 바뀐 것으로 보입니다. 표시된 좌우를 믿기 전에 방향 표지를 확인해 주세요.",
+    },
+    "cropped": {
+        "en": "A part of the lungs seems to be cut off; use the whole film.",
+        "ko": "폐의 일부가 잘린 것으로 보입니다. 전체 영상을 사용해 주세요.",
+    },
+    "flat": {
+        "en": "The film has almost no contrast; check the exposure or the export window.",
+        "ko": "영상의 대비가 거의 없습니다. 노출 또는 내보내기 윈도를 확인해 주세요.",
+    },
+    "too_bright": {
+        "en": "Most of the film is white; check the exposure or the export window.",
+        "ko": "영상 대부분이 하얗습니다. 노출 또는 내보내기 윈도를 확인해 주세요.",
+    },
+    "too_dark": {
+        "en": "Most of the film is black; check the exposure or the export window.",
+        "ko": "영상 대부분이 검습니다. 노출 또는 내보내기 윈도를 확인해 주세요.",
+    },
+    "child": {
+        "en": "The patient is or seems to be a child; the networks learned from adults, so do not rely on the scores.",
+        "ko": "소아이거나 소아로 보입니다. 성인 영상으로 학습된 모델이므로 점수에 의존하지 마세요.",
+    },
+    "photograph": {
+        "en": "This is a photograph of a film; scores are less reliable, so use the original file if you can.",
+        "ko": "영상을 촬영한 사진입니다. 점수의 신뢰도가 낮으니 가능하면 원본 파일을 사용해 주세요.",
+    },
+}
+
+_SEVERITY: dict[str, dict[Language, str]] = {
+    "one_lung": {
+        "en": "Only one lung was found; read the extent by zone with care and check the film yourself.",
+        "ko": "한쪽 폐만 찾았습니다. 구역별 범위를 주의해서 보고 영상을 직접 확인해 주세요.",
+    },
+    "no_lungs": {
+        "en": "No lungs were found, so no extent was computed; check that this is a frontal chest film.",
+        "ko": "폐를 찾지 못해 범위를 계산하지 않았습니다. 정면 흉부 영상인지 확인해 주세요.",
+    },
+}
+
+_NOTES: dict[str, dict[Language, str]] = {
+    "synthetic": {
+        "en": "This film was drawn by a program and shows no patient; use it for demonstration only.",
+        "ko": "프로그램이 그린 가상 영상이며 실제 환자가 아닙니다. 시연용으로만 사용해 주세요.",
+    },
+    "colour": {
+        "en": "The file was stored in colour and is read as grey; colour marks on it may hide lung.",
+        "ko": "컬러로 저장된 파일을 흑백으로 읽었습니다. 색 표시가 폐를 가릴 수 있습니다.",
+    },
+    "unprocessed": {
+        "en": "The film was stored before processing and looks flatter than usual; use the processed film if you can.",
+        "ko": "처리 전 영상이라 평소보다 대비가 낮습니다. 가능하면 처리된 영상을 사용해 주세요.",
+    },
+    "window_ignored": {
+        "en": "The stored window would have shown nothing and was left out; check the brightness yourself.",
+        "ko": "저장된 윈도로는 아무것도 보이지 않아 적용하지 않았습니다. 밝기를 직접 확인해 주세요.",
+    },
+    "turned_by_tag": {
+        "en": "The film was turned or mirrored as its orientation tag says; check the side marker.",
+        "ko": "방향 태그에 따라 영상을 돌리거나 뒤집었습니다. 방향 표지를 확인해 주세요.",
+    },
+    "narrow_depth": {
+        "en": "The pixels use only a part of the file's depth and were scaled to fit; check the brightness yourself.",
+        "ko": "파일 깊이의 일부만 사용되어 그에 맞게 조정했습니다. 밝기를 직접 확인해 주세요.",
+    },
+}
+
+FILM_CODES: Final = frozenset(_FILM)
+GATE_CODES: Final = frozenset(_GATE)
+SEVERITY_CODES: Final = frozenset(_SEVERITY)
+NOTE_CODES: Final = frozenset(_NOTES) | {"photograph"}
+
+SENTENCES: Final[Mapping[str, Mapping[Language, str]]] = MappingProxyType(_FILM | _GATE | _SEVERITY | _NOTES)
+
+
+def sentence(code: str, language: Language = "en") -> str:
+    """The sentence of a code; KeyError for a code that is not in the table."""
+    return SENTENCES[code][language]

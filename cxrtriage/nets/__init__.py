@@ -1,0 +1,5 @@
+"""Torch modules and their registry: `build(name, **options)`. No files, no films."""
+
+from cxrtriage.nets.registry import architectures, build
+
+__all__ = ["architectures", "build"]

@@ -1,0 +1,156 @@
+"""Convolutional backbones that give their feature maps stage by stage.
+
+Every backbone takes (films, 1, rows, columns) and returns the maps of its stages at strides 4, 8,
+16 and 32. `channels` are their depths, `saliency_layer` is the module whose output carries the last
+map, and `load_imagenet` takes the weights the architecture is usually started from.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cxrtriage.nets.torchvision_import import import_torchvision
+
+import_torchvision()
+
+from torchvision.models import mobilenet_v2, resnet50  # noqa: E402  (after the mend)
+
+
+class Backbone(nn.Module):
+    """Contract of all backbones; see the module's docstring."""
+
+    channels: tuple[int, int, int, int]
+
+    def forward(self, films: Tensor) -> list[Tensor]:
+        raise NotImplementedError
+
+    @property
+    def saliency_layer(self) -> nn.Module:
+        raise NotImplementedError
+
+
+class ResNet50(Backbone):
+    """ResNet50 (He 2015) of torchvision on one grey channel."""
+
+    channels = (256, 512, 1024, 2048)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = resnet50(weights=None)
+        self.net.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
+        nn.init.kaiming_normal_(self.net.conv1.weight, mode="fan_out", nonlinearity="relu")
+        del self.net.fc, self.net.avgpool
+        # The last normalisation of a block starts at zero, so that a deep net trained from scratch
+        # starts as a shallow one (Goyal 2017).
+        for module in self.net.modules():
+            last = getattr(module, "bn3", None)
+            if last is not None:
+                nn.init.zeros_(last.weight)
+
+    def forward(self, films: Tensor) -> list[Tensor]:
+        net = self.net
+        x = net.maxpool(net.relu(net.bn1(net.conv1(films))))
+        maps = []
+        for stage in (net.layer1, net.layer2, net.layer3, net.layer4):
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+    @property
+    def saliency_layer(self) -> nn.Module:
+        return self.net.layer4
+
+
+class EfficientNetB0(Backbone):
+    """EfficientNet-b0 (Tan 2019) of efficientnet-pytorch on one grey channel."""
+
+    channels = (24, 40, 112, 1280)
+
+    def __init__(self) -> None:
+        super().__init__()
+        from efficientnet_pytorch import EfficientNet
+
+        self.net = EfficientNet.from_name("efficientnet-b0", in_channels=1, include_top=False, image_size=None)
+        # The memory-saving swish is an autograd function of its own, which costs time and is not
+        # needed at these sizes.
+        self.net.set_swish(memory_efficient=False)
+        # The activation after the last convolution is a module that the net calls many times, so
+        # the last map gets a module of its own.
+        self.last = nn.Identity()
+
+    def forward(self, films: Tensor) -> list[Tensor]:
+        ends = self.net.extract_endpoints(films)
+        return [ends["reduction_2"], ends["reduction_3"], ends["reduction_4"], self.last(ends["reduction_6"])]
+
+    @property
+    def saliency_layer(self) -> nn.Module:
+        return self.last
+
+
+class SamePaddedConv2d(nn.Conv2d):
+    """A 3 x 3 convolution of stride 2 padded as TensorFlow does: nothing left and top, one right and bottom.
+
+    Weights that were trained so lose a quarter of their meaning under symmetric padding.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        bottom = (x.shape[-2] % 2 == 0) + 0
+        right = (x.shape[-1] % 2 == 0) + 0
+        x = functional.pad(x, (1 - right, 1, 1 - bottom, 1))
+        return functional.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+
+class MobileNetV2(Backbone):
+    """MobileNetV2 (Sandler 2018) of torchvision, TensorFlow padding, on one grey channel."""
+
+    channels = (24, 32, 96, 1280)
+    _ENDS = (3, 6, 13, 18)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = mobilenet_v2(weights=None).features
+        for module in list(self.features.modules()):
+            for name, child in list(module.named_children()):
+                if isinstance(child, nn.Conv2d) and child.stride == (2, 2):
+                    channels_in = 1 if child.in_channels == 3 else child.in_channels
+                    same = SamePaddedConv2d(
+                        channels_in, child.out_channels, child.kernel_size, 2, 0, groups=child.groups, bias=False
+                    )
+                    nn.init.kaiming_normal_(same.weight, mode="fan_out")
+                    setattr(module, name, same)
+
+    def forward(self, films: Tensor) -> list[Tensor]:
+        maps, x = [], films
+        for index, layer in enumerate(self.features):
+            x = layer(x)
+            if index in self._ENDS:
+                maps.append(x)
+        return maps
+
+    def load_imagenet(self, state: dict[str, Tensor]) -> None:
+        """Take torchvision's keys (`features.*`); the three colour kernels of the first layer are summed.
+
+        A grey film is the same in all three channels, so the sum computes the same features.
+        """
+        own = {key: value.float() for key, value in state.items() if key.startswith("features.")}
+        own["features.0.0.weight"] = own["features.0.0.weight"].sum(dim=1, keepdim=True)
+        self.load_state_dict(own, strict=True)
+
+    @property
+    def saliency_layer(self) -> nn.Module:
+        return self.features[18]
+
+
+BACKBONES: dict[str, type[Backbone]] = {
+    "resnet50": ResNet50,
+    "efficientnet_b0": EfficientNetB0,
+    "mobilenet_v2": MobileNetV2,
+}
+
+
+def stage_shapes(backbone: Backbone, size: int) -> list[tuple[int, ...]]:
+    """Shapes of a backbone's maps for one film of `size` x `size`, found by running it."""
+    with torch.no_grad():
+        return [tuple(map_.shape) for map_ in backbone.eval()(torch.zeros(1, 1, size, size))]

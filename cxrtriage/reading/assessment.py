@@ -1,0 +1,122 @@
+"""Everything the program says of one film, and its JSON (`cxrtriage/assessment/1`).
+
+The attributes have the names of the JSON's keys. A part that was not computed is None.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from cxrtriage.film.film import Film
+
+SCHEMA = "cxrtriage/assessment/1"
+
+Call = Literal["flagged", "not_flagged", "uncertain"]
+Status = Literal["read", "refused"]
+
+
+@dataclass(frozen=True)
+class FilmFacts:
+    """The harmless facts of a film that an assessment keeps."""
+
+    rows: int
+    columns: int
+    bits: int
+    format: str
+    view: str | None = None
+    age_years: float | None = None
+    sex: str | None = None
+    spacing_mm: tuple[float, float] | None = None
+
+    @classmethod
+    def of(cls, film: Film) -> FilmFacts:
+        return cls(
+            film.rows, film.columns, film.bits, film.format, film.view, film.age_years, film.sex, film.spacing_mm
+        )
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """The score of one class: calibrated probability in 0..1 and what it is held against.
+
+    `interval` is the 95 % bootstrap interval of the threshold; a probability inside it is uncertain.
+    """
+
+    probability: float
+    threshold: float
+    interval: tuple[float, float]
+    operating_point: str
+    threshold_source: str
+    population: str
+    call: Call
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """`classes` by class name; `members` by net, then class (each net's own calibrated probability)."""
+
+    classes: dict[str, ClassScore]
+    members: dict[str, dict[str, float]]
+    uncertain: bool
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The program's version, and of each net the first twelve digits of its weights' sha256."""
+
+    cxrtriage: str
+    weights: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """One film's assessment. `seconds` goes by step; `codes` are those of the film and its reading."""
+
+    file: str
+    sha256: str | None
+    status: Status
+    versions: Versions
+    codes: tuple[str, ...] = ()
+    message: str | None = None
+    film: FilmFacts | None = None
+    gate: dict[str, Any] | None = None
+    diagnosis: Diagnosis | None = None
+    findings: dict[str, float] | None = None
+    severity: dict[str, Any] | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"schema": SCHEMA, **asdict(self)}
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Assessment:
+        """The assessment of a line of JSON; ValueError where it is none."""
+        values = json.loads(text)
+        if not isinstance(values, dict) or values.pop("schema", None) != SCHEMA:
+            raise ValueError(f"not a {SCHEMA}")
+        try:
+            return cls._from_dict(values)
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"not a {SCHEMA}: {error}") from error
+
+    @classmethod
+    def _from_dict(cls, values: dict[str, Any]) -> Assessment:
+        values["codes"] = tuple(values["codes"])
+        values["versions"] = Versions(**values["versions"])
+        if values["film"] is not None:
+            spacing = values["film"]["spacing_mm"]
+            values["film"] = FilmFacts(**{**values["film"], "spacing_mm": tuple(spacing) if spacing else None})
+        if values["diagnosis"] is not None:
+            diagnosis = values["diagnosis"]
+            scores = {
+                name: ClassScore(**{**score, "interval": tuple(score["interval"])})
+                for name, score in diagnosis["classes"].items()
+            }
+            values["diagnosis"] = Diagnosis(scores, diagnosis["members"], diagnosis["uncertain"])
+        return cls(**values)

@@ -1,0 +1,70 @@
+"""Which nets read together, and the thresholds measured for each such combination.
+
+The probability of a combination is the mean of its members' calibrated probabilities. A threshold
+is bound to the weights it was measured with, so `weights/ensemble.json` names their checksums.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cxrtriage.weights import WEIGHTS_FOLDER, Card, OperatingPoint, WeightsError
+
+_KIND = "cxrtriage/ensemble/1"
+_FILE = "ensemble.json"
+
+
+def combination_name(members: Sequence[str]) -> str:
+    """`a+b`, the members in alphabetical order."""
+    return "+".join(sorted(members))
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """`weights`: sha256 by member. `operating_points`: combination, class, point name -> point."""
+
+    weights: dict[str, str]
+    default_operating_point: str
+    operating_points: dict[str, dict[str, dict[str, OperatingPoint]]]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"schema": _KIND, **asdict(self)}
+
+    def points(self, cards: Sequence[Card]) -> dict[str, dict[str, OperatingPoint]] | None:
+        """Points by class and name for these nets together; None where they were never measured so."""
+        if any(self.weights.get(card.name) != card.sha256 for card in cards):
+            return None
+        return self.operating_points.get(combination_name([card.name for card in cards]))
+
+
+def read_ensemble(folder: Path = WEIGHTS_FOLDER) -> Ensemble:
+    """The ensemble of a folder of weights; WeightsError where it is missing or damaged."""
+    path = folder / _FILE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values.pop("schema") != _KIND:
+            raise ValueError(f"not a {_KIND}")
+        values["operating_points"] = {
+            combination: {
+                name: {point: OperatingPoint.from_dict(v) for point, v in points.items()}
+                for name, points in classes.items()
+            }
+            for combination, classes in values["operating_points"].items()
+        }
+        return Ensemble(**values)
+    except FileNotFoundError as error:
+        raise WeightsError("weights_missing", f"{_FILE} is not in {folder}; fetch the weights again.") from error
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise WeightsError("weights_damaged", f"{_FILE} is damaged; fetch the weights again.") from error
+
+
+def write_ensemble(ensemble: Ensemble, folder: Path = WEIGHTS_FOLDER) -> Path:
+    path = folder / _FILE
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps(ensemble.to_dict(), indent=1) + "\n", encoding="utf-8")
+    partial.replace(path)
+    return path

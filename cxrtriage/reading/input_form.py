@@ -1,0 +1,124 @@
+"""How a film becomes a net's input, and how a map over that input comes back to the film.
+
+Training and reading call the same two steps: `InputForm.image` (film -> small 8-bit picture, which
+training caches and augments) and `InputForm.tensor` (picture -> normalised tensor). The card of a
+net names the options.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import cv2
+import numpy as np
+
+from cxrtriage.film.film import Film
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# ITU-R BT.601 luma, as `convert("L")` and cv2.COLOR_RGB2GRAY weigh the three channels.
+_LUMA = np.array([0.299, 0.587, 0.114])
+
+
+@dataclass(frozen=True)
+class InputForm:
+    """Options of a net's input.
+
+    `size`: side of the square input in pixels. `trim`: share of each side cut away first, since
+    borders, letters and collimation tell the hospital. `fit`: `squash` ignores the aspect ratio
+    (half of the public sets are squashed already, so that the ratio tells the source); `letterbox`
+    keeps it and fills with the film's darkest value. `equalise`: histogram equalisation after
+    resizing. `mean`, `deviation`: of three colour channels in 0..255; the normalised channels are
+    then weighed to one grey channel.
+    """
+
+    size: int = 512
+    trim: float = 0.0
+    fit: Literal["squash", "letterbox"] = "squash"
+    equalise: bool = True
+    mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    deviation: tuple[float, float, float] = (58.395, 57.12, 57.375)
+
+    def __post_init__(self) -> None:
+        if self.size < 32 or not 0 <= self.trim < 0.4:
+            raise ValueError("input form: size must be at least 32 and trim in 0..0.4")
+        if self.fit not in ("squash", "letterbox"):
+            raise ValueError(f"input form: fit must be squash or letterbox, not {self.fit!r}")
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> InputForm:
+        """From plain JSON types; ValueError for a key that is no option."""
+        unknown = set(values) - set(cls.__dataclass_fields__)
+        if unknown:
+            raise ValueError(f"input form: unknown option {', '.join(sorted(unknown))}")
+        values = dict(values)
+        for key in ("mean", "deviation"):
+            if key in values:
+                values[key] = tuple(float(v) for v in values[key])
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @property
+    def scale_and_shift(self) -> tuple[float, float]:
+        """(a, b) such that a grey value g in 0..255 becomes a * g + b."""
+        deviation = np.array(self.deviation)
+        return float((_LUMA / deviation).sum()), float(-(_LUMA * np.array(self.mean) / deviation).sum())
+
+    def image(self, film: Film) -> np.ndarray:
+        """Film -> (size, size) uint8, trimmed, resized and equalised, not yet normalised."""
+        top, left, height, width = self._trim_box(film.rows, film.columns)
+        rows, columns = self._content(height, width)
+        pixels = cv2.resize(
+            film.pixels[top : top + height, left : left + width],
+            (columns, rows),
+            interpolation=cv2.INTER_AREA if rows <= height else cv2.INTER_LINEAR,
+        )
+        # Stretched before 8 bits are taken, so that a faint film keeps its shades.
+        low, high = float(pixels.min()), float(pixels.max())
+        pixels = (pixels - low) * (255.0 / (high - low) if high > low else 0.0)
+        picture = np.clip(pixels + 0.5, 0, 255).astype(np.uint8)
+        if self.equalise:
+            picture = cv2.equalizeHist(picture)
+        if picture.shape == (self.size, self.size):
+            return picture
+        canvas = np.zeros((self.size, self.size), np.uint8)
+        top, left = (self.size - rows) // 2, (self.size - columns) // 2
+        canvas[top : top + rows, left : left + columns] = picture
+        return canvas
+
+    def tensor(self, image: np.ndarray) -> Tensor:
+        """(size, size) uint8 -> (1, 1, size, size) float32, normalised."""
+        import torch
+
+        scale, shift = self.scale_and_shift
+        return torch.from_numpy(image.astype(np.float32) * np.float32(scale) + np.float32(shift))[None, None]
+
+    def map_back(self, map_: np.ndarray, film: Film) -> np.ndarray:
+        """A map over the input, (h, w) float of any size -> (rows, columns) float32 in film pixels.
+
+        What was trimmed away is 0: the net did not see it.
+        """
+        top, left, height, width = self._trim_box(film.rows, film.columns)
+        rows, columns = self._content(height, width)
+        full = cv2.resize(map_.astype(np.float32), (self.size, self.size), interpolation=cv2.INTER_LINEAR)
+        y, x = (self.size - rows) // 2, (self.size - columns) // 2
+        seen = cv2.resize(full[y : y + rows, x : x + columns], (width, height), interpolation=cv2.INTER_LINEAR)
+        out = np.zeros((film.rows, film.columns), np.float32)
+        out[top : top + height, left : left + width] = seen
+        return out
+
+    def _trim_box(self, rows: int, columns: int) -> tuple[int, int, int, int]:
+        """top, left, height, width of what is left after trimming, at least one pixel."""
+        top, left = int(rows * self.trim), int(columns * self.trim)
+        return top, left, max(rows - 2 * top, 1), max(columns - 2 * left, 1)
+
+    def _content(self, rows: int, columns: int) -> tuple[int, int]:
+        """Rows and columns of the film inside the square input."""
+        if self.fit == "squash":
+            return self.size, self.size
+        scale = self.size / max(rows, columns)
+        return max(round(rows * scale), 1), max(round(columns * scale), 1)

@@ -1,0 +1,73 @@
+"""Grad-CAM (Selvaraju 2017) of a member: where in the film a score came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, eq=False)
+class Saliency:
+    """`map`: (rows, columns) float32 in 0..1 in film pixels, 1 at its strongest place.
+
+    `empty` says that nothing in the film spoke for the class; the map is then 0 everywhere.
+    """
+
+    map: np.ndarray
+    method: str
+    net: str
+    class_name: str
+    empty: bool
+
+
+class _Tail(nn.Module):
+    """The part of a classifier after its last map, as a net of its own.
+
+    Grad-CAM hooks `entry`, which belongs to one call alone: nothing is ever hooked on the shared
+    net, so threads cannot see each other's maps and nothing is left behind. The gradient runs
+    through this part only.
+    """
+
+    def __init__(self, net: nn.Module, maps: list[Tensor]) -> None:
+        super().__init__()
+        self.net, self.maps, self.entry = net, maps, nn.Identity()
+
+    def forward(self, last_map: Tensor) -> Tensor:
+        return self.net.forward_head(self.net.pool([*self.maps[:-1], self.entry(last_map)]))
+
+
+def grad_cam(net: nn.Module, maps: list[Tensor], output: int) -> np.ndarray:
+    """Raw Grad-CAM of logit `output` for one film.
+
+    `maps` are what `net.forward_features` gave for it. Gives (rows, columns) float32 of the last
+    map's size, 0 or more, in the logit's own unit: not stretched, so that no evidence stays no
+    evidence.
+    """
+    from cxrtriage.nets.torchvision_import import import_torchvision
+
+    import_torchvision()  # the package imports torchvision
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    tail = _Tail(net, [map_.detach() for map_ in maps]).eval()
+    last_map = maps[-1].detach().clone().requires_grad_(True)
+    targets = [ClassifierOutputTarget(output)]
+    with torch.enable_grad(), GradCAM(model=tail, target_layers=[tail.entry]) as cam:
+        cam(input_tensor=last_map, targets=targets)
+        watched = cam.activations_and_grads
+        activations, gradients = watched.activations[0].numpy(), watched.gradients[0].numpy()
+        raw = cam.get_cam_image(last_map, tail.entry, targets, activations, gradients, False)
+    return np.maximum(raw[0], 0).astype(np.float32)
+
+
+def mean_saliency(maps: Sequence[Saliency]) -> Saliency:
+    """The mean of several nets' maps of one class for one film; empty where all are."""
+    speaking = [saliency for saliency in maps if not saliency.empty]
+    map_ = np.mean([saliency.map for saliency in speaking or maps], axis=0, dtype=np.float32)
+    return Saliency(
+        map_, maps[0].method, "+".join(s.net for s in speaking or maps), maps[0].class_name, not speaking
+    )

@@ -1,0 +1,132 @@
+"""Opening a film: from a file, from the examples, from the camera. The film lives in the session alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from cxrtriage.film.film import Film, FilmError
+from cxrtriage.film.read import read_film
+from cxrtriage.film.synthetic import draw_film
+from cxrtriage.ui.texts import Texts
+
+EXAMPLES_FOLDER = Path(__file__).parents[1] / "examples"
+SYNTHETIC_SEEDS = (1, 2)
+_SOURCE = "opening_source"  # which of the three ways was used last
+_OPENED = "opening_opened"
+_UPLOADS = "opening_uploads"  # counts up to empty the file widget when another way is used
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What was opened last: a film, or the sentence that says why it is none.
+
+    `token` tells two openings apart; `notice` is said beside an example.
+    """
+
+    token: str
+    name: str
+    film: Film | None
+    notice: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A shipped film: its title, where it comes from, and how it is read."""
+
+    title: str
+    notice: str
+    read: Callable[[], Film]
+
+
+def examples(texts: Texts, folder: Path = EXAMPLES_FOLDER) -> list[Example]:
+    """The films of `examples.json` (file, title, licence, source), then the synthetic ones."""
+    listed = folder / "examples.json"
+    entries = json.loads(listed.read_text(encoding="utf-8")) if listed.is_file() else []
+    real = [
+        Example(
+            entry["title"],
+            texts.fill("example_notice", **{k: entry[k] for k in ("title", "licence", "source")}),
+            lambda path=folder / entry["file"]: read_film(path),
+        )
+        for entry in entries
+    ]
+    drawn = [
+        Example(
+            texts.fill("synthetic_title", seed=seed),
+            texts["synthetic_notice"],
+            lambda seed=seed: draw_film(seed),
+        )
+        for seed in SYNTHETIC_SEEDS
+    ]
+    return real + drawn
+
+
+def open_film(texts: Texts) -> Opened | None:
+    """The row of widgets that opens a film, and what was opened last."""
+    shelf = examples(texts)
+    uploads = st.session_state.setdefault(_UPLOADS, 0)
+    with st.container(horizontal=True, key="opening", vertical_alignment="bottom"):
+        file = st.file_uploader(
+            texts["open_film"],
+            key=f"opening_file_{uploads}",
+            help=texts["open_film_help"],
+            on_change=_used,
+            args=("file",),
+            label_visibility="collapsed",
+        )
+        chosen = st.selectbox(
+            texts["example"],
+            range(len(shelf)),
+            index=None,
+            format_func=lambda i: shelf[i].title,
+            key="opening_example",
+            placeholder=texts["example_choose"],
+            on_change=_used,
+            args=("example",),
+            label_visibility="collapsed",
+            width=260,
+        )
+        camera = st.toggle(texts["camera"], key="opening_camera", help=texts["camera_help"])
+    shot = None
+    if camera:
+        shot = st.camera_input(texts["camera_take"], key="opening_shot", on_change=_used, args=("camera",))
+    source = st.session_state.get(_SOURCE)
+    if source == "file" and file is not None:
+        return _open(texts, f"file:{file.file_id}", file.name, lambda: read_film(file.getvalue()))
+    if source == "camera" and shot is not None:
+        return _open(texts, f"camera:{shot.file_id}", texts["camera"], lambda: read_film(shot.getvalue()))
+    if source == "example" and chosen is not None:
+        example = shelf[chosen]
+        return _open(texts, f"example:{example.title}", example.title, example.read, example.notice)
+    st.session_state.pop(_OPENED, None)
+    return None
+
+
+def _used(source: str) -> None:
+    """One way was used: it holds, and the others are emptied so that the page shows one film only."""
+    st.session_state[_SOURCE] = source
+    if source != "file":
+        st.session_state[_UPLOADS] += 1
+    if source != "example":
+        st.session_state["opening_example"] = None
+
+
+def _open(texts: Texts, token: str, name: str, read: Callable[[], Film], notice: str = "") -> Opened:
+    """Read the film, unless it is the one that is open already."""
+    kept: Opened | None = st.session_state.get(_OPENED)
+    if kept is not None and kept.token == token:
+        return kept
+    with st.spinner(texts["opening"]):
+        try:
+            opened = Opened(token, name, read(), notice)
+        except FilmError as error:
+            sentence = texts.fill("bad_file", message=error.message, code=error.code)
+            opened = Opened(token, name, None, problem=sentence)
+    st.session_state[_OPENED] = opened
+    return opened

@@ -1,0 +1,174 @@
+"""Every word of the page, in one place. A text is found by its key; braces are filled by the caller.
+
+A second language is a second entry beside "en". `Texts` falls back to nothing: a missing text is found by
+the test and not by a reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from cxrtriage.film.codes import Language
+
+CATALOGUE: dict[str, dict[Language, str]] = {
+    # --- every page
+    "title": {"en": "cxrtriage"},
+    "reading": {"en": "Reading"},
+    "caution": {"en": "Research and teaching. Not a medical device. Nothing leaves this machine."},
+    # --- opening a film
+    "open_film": {"en": "Open a chest film"},
+    "open_film_help": {
+        "en": "DICOM, PNG, JPEG, TIFF or WebP, up to 256 MB. The file stays on this machine and is not kept."
+    },
+    "example": {"en": "Example films"},
+    "example_choose": {"en": "Choose an example"},
+    "synthetic_title": {"en": "Synthetic film {seed} (drawn, no patient)"},
+    "synthetic_notice": {"en": "Synthetic: drawn by code for demonstration. No patient, no finding."},
+    "example_notice": {"en": "Example: {title}. {licence}. {source}"},
+    "camera": {"en": "Camera"},
+    "camera_help": {"en": "Photograph a film on its light box or on a screen with this device's camera"},
+    "camera_take": {"en": "Straight on, the film filling the picture"},
+    "opening": {"en": "Opening the film …"},
+    "bad_file": {"en": "{message} (code: {code})"},
+    "empty_title": {"en": "No film open"},
+    "empty_words": {
+        "en": "Open a chest film above, or choose an example to look around. "
+        "It is read at once; nothing is sent anywhere and nothing is kept."
+    },
+    # --- what the reader noted
+    "film_facts": {"en": "{columns} × {rows}, {bits} bit, {format}"},
+    "view_by_tag": {"en": "{view} by the file's tag"},
+    "view_unknown": {"en": "View not stated in the file"},
+    "no_gate": {"en": "The program does not check yet that this is a frontal chest film: look before you trust a score."},
+    "gate_waits": {"en": "No film open"},
+    "gate_waits_words": {"en": "What the file says of itself appears here."},
+    # --- scores
+    "scores": {"en": "What the models say"},
+    "scores_wait": {"en": "Open a film, and the scores appear here."},
+    "reading_film": {"en": "Reading the film …"},
+    "class_tuberculosis": {"en": "Tuberculosis"},
+    "class_covid19": {"en": "COVID-19"},
+    "class_other_infection": {"en": "Other infection"},
+    "call_flagged": {"en": "Above the threshold {threshold} ({point}, {source})."},
+    "call_not_flagged": {
+        "en": "Below the threshold {threshold} ({point}, {source}). That does not make the film normal."
+    },
+    "call_uncertain": {
+        "en": "Uncertain: too close to the threshold {threshold} to call, which may itself lie "
+        "between {low} and {high} ({point}, {source})."
+    },
+    "source_card": {"en": "set on {population}"},
+    "source_site": {"en": "set by {site}"},
+    "point": {"en": "{name} {value}"},
+    "meter_label": {"en": "{label}: {probability} of 1; threshold {threshold}"},
+    "members": {"en": "Each model"},
+    "members_spread": {"en": "{label}: the models run from {low} to {high}"},
+    "member_alone": {"en": "{label}: one model"},
+    "moved": {"en": "As filed {before}, adjusted {after} ({difference})"},
+    "read_adjusted": {"en": "Read the adjusted film"},
+    "read_adjusted_help": {
+        "en": "Off: the models read the film as filed, whatever you do to it in the viewer. "
+        "On: they read what you see, crop and all, and the page shows how each score moves."
+    },
+    # --- the map
+    "map": {"en": "Where the score came from"},
+    "map_choice": {"en": "Map of"},
+    "map_option": {"en": "{net} · {label}"},
+    "map_caption": {"en": "Where the {label} score came from in {net}, not where disease is."},
+    "map_empty": {"en": "Nothing in the film spoke for {label} in {net}: there is no map."},
+    "map_limits": {
+        "en": "Such maps mark the right place clearly less often than radiologists do, least of all for "
+        "small or many lesions (Saporta 2022)."
+    },
+    # --- versions
+    "about": {"en": "Read in {seconds} s by cxrtriage {version}. Weights: {weights}."},
+    "download": {"en": "Save as JSON"},
+    "download_help": {"en": "The scores, thresholds and versions of this reading; no pixels, no name."},
+    # --- the viewer
+    "viewer": {"en": "Film viewer"},
+    "tools": {"en": "Tools"},
+    "film": {"en": "Chest film"},
+    "no_film": {"en": "Film, none open"},
+    "loading": {"en": "Loading the film …"},
+    "window": {"en": "Window"},
+    "window_hint": {"en": "Window (W): drag across for width, up and down for the centre"},
+    "crop": {"en": "Crop"},
+    "crop_hint": {"en": "Crop (C): draw a box, then drag its sides"},
+    "pan": {"en": "Move"},
+    "pan_hint": {"en": "Move (P): drag the film; wheel or two fingers zoom with any tool"},
+    "invert": {"en": "Invert"},
+    "invert_hint": {"en": "Invert black and white (I)"},
+    "rotate": {"en": "Rotate"},
+    "rotate_hint": {"en": "Turn by 90° clockwise (R)"},
+    "fit": {"en": "Fit"},
+    "fit_hint": {"en": "Fit the film to the screen (0, or double click)"},
+    "reset": {"en": "Reset"},
+    "reset_hint": {"en": "Undo every adjustment (Backspace)"},
+    "help": {"en": "Keys"},
+    "help_hint": {"en": "Mouse, touch and keys (?)"},
+    "only_crop": {"en": "Show only the crop"},
+    "whole_film": {"en": "Whole film"},
+    "right_side": {"en": "R"},
+    "right_side_hint": {"en": "The patient's right, as the file is laid out. Trust a marker on the film before this one."},
+    "window_values_hint": {"en": "Window centre and width, in the grey values of the file"},
+    "grey": {"en": "grey"},
+    "shown_at": {"en": "shown at {ratio}"},
+    "off": {"en": "off"},
+    "no_map": {"en": "no map"},
+    "brightness": {"en": "Brightness"},
+    "brightness_hint": {"en": "Adds light. Double click on the slider: back to 0"},
+    "contrast": {"en": "Contrast"},
+    "contrast_hint": {"en": "Spreads the greys about the middle. Double click: back to 1"},
+    "sharpness": {"en": "Sharpness"},
+    "sharpness_hint": {"en": "Lifts edges, and noise with them. Double click: back to 0"},
+    "clahe": {"en": "Local contrast"},
+    "clahe_hint": {"en": "Evens out dark and bright regions (CLAHE). Double click: off"},
+    "opacity": {"en": "Map opacity"},
+    "opacity_hint": {"en": "How much of the map covers the film. M hides and shows it"},
+    "map_none": {"en": "none"},
+    "map_more": {"en": "more"},
+    "map_bar": {"en": "Colours of the map, from none (black) over red to more (yellow)"},
+    "help_title": {"en": "Mouse, touch and keys"},
+    "help_window": {"en": "Window. Drag right: wider; up: brighter. Or the arrow keys"},
+    "help_crop": {"en": "Crop. Drag a box or its sides. Arrow keys move it, with Shift they size it"},
+    "help_pan": {"en": "Move. Also middle button or Space with any tool; two fingers on a touch screen"},
+    "help_zoom": {"en": "Zoom. Also the wheel, or two fingers"},
+    "help_fit": {"en": "Fit. Also double click"},
+    "help_turn": {"en": "Invert; turn by 90°"},
+    "help_crop_map": {"en": "Show only the crop; hide or show the map"},
+    "help_reset": {"en": "Undo every adjustment"},
+}
+
+VIEWER_KEYS: tuple[str, ...] = (
+    "empty_title", "empty_words", "viewer", "tools", "film", "no_film", "loading", "window", "window_hint", "crop",
+    "crop_hint", "pan", "pan_hint", "invert", "invert_hint", "rotate", "rotate_hint", "fit", "fit_hint", "reset",
+    "reset_hint", "help", "help_hint", "only_crop", "whole_film", "right_side", "right_side_hint",
+    "window_values_hint", "grey", "shown_at", "off", "no_map", "brightness", "brightness_hint", "contrast",
+    "contrast_hint", "sharpness", "sharpness_hint", "clahe", "clahe_hint", "opacity", "opacity_hint", "map_none",
+    "map_more", "map_bar", "help_title", "help_window", "help_crop", "help_pan", "help_zoom", "help_fit", "help_turn",
+    "help_crop_map", "help_reset",
+)  # fmt: skip
+
+
+class Texts(Mapping[str, str]):
+    """The catalogue in one language."""
+
+    def __init__(self, language: Language = "en") -> None:
+        self.language = language
+
+    def __getitem__(self, key: str) -> str:
+        return CATALOGUE[key][self.language]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(CATALOGUE)
+
+    def __len__(self) -> int:
+        return len(CATALOGUE)
+
+    def fill(self, key: str, **values: object) -> str:
+        """The text with its braces filled."""
+        return self[key].format(**values)
+
+    def viewer(self) -> dict[str, str]:
+        """Those that the viewer in the browser needs."""
+        return {key: self[key] for key in VIEWER_KEYS}

@@ -1,0 +1,170 @@
+"""Weights and their cards: `NAME.safetensors` beside `NAME.json`.
+
+The card travels with the weights and is bound to them by checksum, since a threshold is worth
+nothing beside other weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "weights"
+_KIND = "cxrtriage/card/1"
+
+
+class WeightsError(Exception):
+    """Weights that cannot be used; `message` is one sentence for the user that says what to do."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code, self.message = code, message
+        super().__init__(f"{code}: {message}")
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """A threshold on the calibrated probability, and what it gave on the films it was set on.
+
+    `interval` is the 95 % bootstrap interval of the threshold itself: a probability inside it is
+    called uncertain. `sensitivity` and `specificity` are those on `population`.
+    """
+
+    threshold: float
+    interval: tuple[float, float]
+    sensitivity: float
+    specificity: float
+    population: str
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> OperatingPoint:
+        return cls(**{**values, "interval": tuple(values["interval"])})
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a set of weights is.
+
+    `classes` are the flagged ones in the order of the outputs 1, 2, ...; output 0 is their
+    complement. `operating_points` go by class, then by name (`sensitivity_0.90`).
+    `training_data` gives per source: films by class, licence. `figures` is what `python -m train
+    evaluate` measured.
+    """
+
+    name: str
+    task: str
+    classes: tuple[str, ...]
+    architecture: str
+    options: dict[str, Any]
+    input: dict[str, Any]
+    sha256: str
+    licence: str
+    training_data: list[dict[str, Any]] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    temperature: float = 1.0
+    operating_points: dict[str, dict[str, OperatingPoint]] = field(default_factory=dict)
+    default_operating_point: str = "sensitivity_0.90"
+    figures: dict[str, Any] = field(default_factory=dict)
+    cautions: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"schema": _KIND, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Card:
+        values = dict(values)
+        if values.pop("schema", None) != _KIND:
+            raise ValueError(f"not a {_KIND}")
+        values["classes"] = tuple(values["classes"])
+        values["cautions"] = tuple(values.get("cautions", ()))
+        values["operating_points"] = {
+            name: {point: OperatingPoint.from_dict(v) for point, v in points.items()}
+            for name, points in values.get("operating_points", {}).items()
+        }
+        return cls(**values)
+
+
+def checksum(path: Path) -> str:
+    """sha256 of a file in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_card(name: str, folder: Path = WEIGHTS_FOLDER) -> Card:
+    """The card of a set of weights; WeightsError where it is missing or damaged."""
+    path = folder / f"{name}.json"
+    try:
+        card = Card.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise WeightsError(
+            "weights_missing", f"The card {path.name} is not in {folder}; fetch the weights again."
+        ) from error
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise WeightsError(
+            "weights_damaged", f"The card {path.name} is damaged; fetch the weights again."
+        ) from error
+    return card
+
+
+def write_card(card: Card, folder: Path = WEIGHTS_FOLDER) -> Path:
+    path = folder / f"{card.name}.json"
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps(card.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(path)
+    return path
+
+
+def save_net(net: nn.Module, path: Path) -> str:
+    """Write a net's state in half precision (normalisation statistics in single) and give its sha256.
+
+    Running variances span more decades than half precision holds, so they stay float32.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state: dict[str, Tensor] = {}
+    for key, value in net.state_dict().items():
+        statistic = key.rsplit(".", 1)[-1] in ("running_mean", "running_var")
+        halve = value.dtype == torch.float32 and not statistic
+        state[key] = (value.half() if halve else value).contiguous()
+    partial = path.with_suffix(".part")
+    save_file(state, partial)
+    partial.replace(path)
+    return checksum(path)
+
+
+def load_net(card: Card, folder: Path = WEIGHTS_FOLDER) -> nn.Module:
+    """The net of a card with its weights, in evaluation mode, float32.
+
+    Raises WeightsError where the file is missing, damaged or not the one the card speaks of.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from cxrtriage import nets
+
+    path = folder / f"{card.name}.safetensors"
+    if not path.is_file():
+        raise WeightsError(
+            "weights_missing", f"The weights {path.name} are not in {folder}; fetch them again."
+        )
+    if checksum(path) != card.sha256:
+        raise WeightsError(
+            "weights_damaged",
+            f"The weights {path.name} are not the ones their card speaks of (checksum); fetch both again.",
+        )
+    try:
+        state = load_file(path)
+        net = nets.build(card.architecture, **card.options)
+        net.load_state_dict(state, strict=True)
+    except (SafetensorError, RuntimeError, ValueError, TypeError) as error:
+        raise WeightsError(
+            "weights_damaged", f"The weights {path.name} do not fit their card; fetch both again."
+        ) from error
+    return net.float().eval().requires_grad_(False)

@@ -1,0 +1,88 @@
+"""The command line of training."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+RUNS = Path("runs")
+RESULTS = Path("train/results")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when done, 2 with a sentence on standard error when it cannot be."""
+    parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    fit = commands.add_parser("fit", help="train a net as a configuration says")
+    fit.add_argument("--config", type=Path, required=True)
+    fit.add_argument("--leave-out", nargs="+", default=[], metavar="SOURCE", help="sources training never sees")
+    fit.add_argument("--restart", action="store_true", help="forget the checkpoints of an earlier run")
+    fit.add_argument("--steps", type=int, help="end after so many steps, to try the whole path")
+    fit.add_argument("--name", help="another name than the configuration's")
+    fit.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
+    fit.set_defaults(run=_fit)
+
+    evaluate = commands.add_parser("evaluate", help="measure nets, set their thresholds, write their cards")
+    evaluate.add_argument("names", nargs="+", metavar="NAME", help="names of weights")
+    evaluate.add_argument("--weights", type=Path, help="folder of weights (default: the shipped one)")
+    evaluate.add_argument("--results", type=Path, default=RESULTS, help="folder of results (default: train/results)")
+    evaluate.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
+    evaluate.set_defaults(run=_evaluate)
+
+    take = commands.add_parser("take", help="take the weights of finished runs into the folder of weights")
+    take.add_argument("names", nargs="+", metavar="NAME", help="names of runs")
+    take.add_argument("--weights", type=Path, help="folder of weights (default: the shipped one)")
+    take.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
+    take.set_defaults(run=_take)
+
+    options = parser.parse_args(arguments)
+    from cxrtriage.weights import WeightsError
+    from train.manifest import ManifestError
+    from train.settings import SettingsError
+
+    try:
+        return int(options.run(options))
+    except (ManifestError, SettingsError, WeightsError) as error:
+        print(error.message if isinstance(error, WeightsError) else error, file=sys.stderr)
+        return 2
+
+
+def _fit(options: argparse.Namespace) -> int:
+    from train.fit import fit
+    from train.settings import read_settings
+
+    changes: dict[str, object] = {}
+    if options.leave_out:
+        changes["leave_out"] = options.leave_out
+    if options.name:
+        changes["name"] = options.name
+    settings = read_settings(options.config, **changes)
+    card = fit(settings, options.runs, resume=not options.restart, steps=options.steps)
+    print(f"{options.runs / card.name / card.name}.safetensors {card.sha256[:12]}")
+    return 0
+
+
+def _take(options: argparse.Namespace) -> int:
+    import shutil
+
+    from cxrtriage.weights import WEIGHTS_FOLDER, read_card
+
+    folder = options.weights or WEIGHTS_FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in options.names:
+        card = read_card(name, options.runs / name)
+        for ending in ("safetensors", "json"):
+            shutil.copyfile(options.runs / name / f"{name}.{ending}", folder / f"{name}.{ending}")
+        print(f"{folder / name}.safetensors {card.sha256[:12]}; now run: python -m train evaluate {name}")
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from cxrtriage.weights import WEIGHTS_FOLDER
+    from train.evaluate import evaluate
+
+    evaluate(options.names, options.runs, options.weights or WEIGHTS_FOLDER, options.results)
+    return 0

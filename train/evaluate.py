@@ -1,0 +1,280 @@
+"""`python -m train evaluate NAME...`: measures nets, sets their thresholds and writes their cards.
+
+Thresholds and temperature come from the validation split alone, figures from the test split.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cxrtriage.film.film import Film
+from cxrtriage.film.read import read_film
+from cxrtriage.reading.ensemble import Ensemble, combination_name, write_ensemble
+from cxrtriage.reading.member import Member
+from cxrtriage.weights import WEIGHTS_FOLDER, OperatingPoint, write_card
+from train.controls import border_only, lung_masks, masked_rows, without_lungs
+from train.figures import Counts, auroc, bootstrap, calibration_error, temperature_for, threshold_for
+from train.films import Labelled, cached_images, labelled
+from train.fit import CACHE
+from train.manifest import data_folder, read_films
+from train.settings import Settings, settings_from_dict
+
+RESULTS = Path("train/results")
+POINTS = ("sensitivity_0.90", "specificity_0.70", "youden")
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Films with their truths and one net's (or combination's) probability of a class."""
+
+    films: Labelled
+    truths: np.ndarray
+    probabilities: np.ndarray
+
+    def of(self, sources: Sequence[str]) -> Scores:
+        keep = np.array([row.source in sources for row in self.films.rows], bool)
+        return self.at(np.flatnonzero(keep))
+
+    def at(self, index: np.ndarray) -> Scores:
+        films = Labelled(
+            tuple(self.films.rows[i] for i in index), tuple(self.films.targets[i] for i in index)
+        )
+        return Scores(films, self.truths[index], self.probabilities[index])
+
+    @property
+    def patients(self) -> list[str]:
+        return [row.patient for row in self.films.rows]
+
+    @property
+    def sources(self) -> list[str]:
+        return sorted({row.source for row in self.films.rows})
+
+    def auroc(self) -> dict[str, Any] | None:
+        interval = auroc(self.probabilities, self.truths, self.patients)
+        return interval.to_dict() if interval else None
+
+
+def evaluate(names: Sequence[str], runs: Path, weights: Path = WEIGHTS_FOLDER, results: Path = RESULTS) -> None:
+    """Measure each net, write card and results, then the thresholds of every combination of them."""
+    results.mkdir(parents=True, exist_ok=True)
+    validation: dict[str, Scores] = {}
+    test: dict[str, Scores] = {}
+    members: dict[str, Member] = {}
+    for name in names:
+        member, val, figures, test[name] = _evaluate_one(name, runs, weights, results)
+        members[name], validation[name] = member, val
+        (results / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
+        print(f"{name}: AUROC {figures['test']['auroc']}", flush=True)
+    if len(names) > 1:
+        _write_ensemble(members, validation, test, weights, results)
+
+
+def _evaluate_one(
+    name: str, runs: Path, weights: Path, results: Path
+) -> tuple[Member, Scores, dict[str, Any], Scores]:
+    member = Member.load(name, weights)
+    settings = settings_from_dict(member.card.settings)
+    films = labelled(read_films(data_folder()), settings)
+    val, test = films.split("val"), films.split("test")
+    val_logits = _logits(member, _cached(val, member, runs))
+    temperature = temperature_for(val_logits, np.array(val.targets))
+    member = replace(member, card=replace(member.card, temperature=temperature))
+    val_scores = _scores(val, member.probabilities(val_logits))
+    test_scores = _scores(test, member.probabilities(_logits(member, _cached(test, member, runs))))
+
+    points = operating_points(val_scores.of(settings.threshold_sources))
+    figures = {
+        "name": name,
+        "sha256": member.card.sha256,
+        "temperature": round(temperature, 4),
+        "test": _split_figures(test_scores, points, settings),
+        "controls": _controls(member, test_scores),
+        "leave_one_source_out": _left_out(name, member.card.sha256, runs, results),
+    }
+    class_name = member.card.classes[0]
+    card = replace(
+        member.card,
+        operating_points={class_name: points},
+        figures={key: figures[key] for key in ("test", "controls", "leave_one_source_out")},
+        cautions=_cautions(settings),
+    )
+    write_card(card, weights)
+    return replace(member, card=card), val_scores, figures, test_scores
+
+
+def _cautions(settings: Settings) -> tuple[str, ...]:
+    return (
+        "Trained on films of adults; not for children.",
+        f"Answers tuberculosis against films labelled {', '.join(settings.negative_labels)}: "
+        "another disease of the lung may raise the score as well.",
+        "Thresholds come from few films of few hospitals; set your own where you can.",
+    )
+
+
+def _cached(films: Labelled, member: Member, runs: Path) -> np.ndarray:
+    return cached_images(films.rows, member.form, runs / CACHE)
+
+
+def _logits(member: Member, images: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    """(films, size, size) uint8 -> (films, classes + 1) logits, in batches."""
+    return np.concatenate(
+        [member.logits(np.asarray(images[start : start + _BATCH])) for start in range(0, len(images), _BATCH)]
+    )
+
+
+def _scores(films: Labelled, probabilities: np.ndarray) -> Scores:
+    return Scores(films, np.array(films.targets) == 1, probabilities[:, 1])
+
+
+def operating_points(scores: Scores) -> dict[str, OperatingPoint]:
+    """Every named point on these films, with the bootstrap interval of its threshold."""
+    population = (
+        f"{int(scores.truths.sum())} films with and {int((~scores.truths).sum())} without tuberculosis, "
+        f"validation split of {', '.join(scores.sources)}"
+    )
+    points = {}
+    for name in POINTS:
+        threshold = threshold_for(scores.probabilities, scores.truths, name)
+        drawn = bootstrap(
+            lambda index, name=name: threshold_for(scores.probabilities[index], scores.truths[index], name),
+            scores.truths,
+            scores.patients,
+        )
+        counts = Counts.of(scores.probabilities >= threshold, scores.truths)
+        low, high = np.quantile(drawn, [0.025, 0.975])
+        points[name] = OperatingPoint(
+            round(threshold, 4),
+            (round(float(low), 4), round(float(high), 4)),
+            round(counts.recall, 4),
+            round(counts.specificity, 4),
+            population,
+        )
+    return points
+
+
+def _split_figures(scores: Scores, points: dict[str, OperatingPoint], settings: Settings) -> dict[str, Any]:
+    """Figures over the sources that may be quoted, per source, and at each operating point."""
+    quoted = scores.of([s for s in scores.sources if s not in settings.unquoted_sources])
+    both = quoted.of(settings.threshold_sources)
+    return {
+        "sources": quoted.sources,
+        "auroc": quoted.auroc(),
+        "auroc_within_sources_of_both_classes": both.auroc(),
+        "at_half": Counts.of(quoted.probabilities >= 0.5, quoted.truths).to_dict(),
+        "operating_points": {
+            name: {
+                "all": Counts.of(quoted.probabilities >= point.threshold, quoted.truths).to_dict(),
+                "both_classes": Counts.of(both.probabilities >= point.threshold, both.truths).to_dict(),
+            }
+            for name, point in points.items()
+        },
+        "per_source": {source: _source_figures(quoted.of([source]), points) for source in quoted.sources},
+        "calibration_error": round(calibration_error(quoted.probabilities, quoted.truths), 4),
+        "brier": round(float(((quoted.probabilities - quoted.truths) ** 2).mean()), 4),
+    }
+
+
+def _source_figures(scores: Scores, points: dict[str, OperatingPoint]) -> dict[str, Any]:
+    return {
+        "auroc": scores.auroc(),
+        "films": {"tuberculosis": int(scores.truths.sum()), "others": int((~scores.truths).sum())},
+        "flagged": {
+            name: round(float((scores.probabilities >= point.threshold).mean()), 4)
+            for name, point in points.items()
+        },
+    }
+
+
+def _controls(member: Member, scores: Scores) -> dict[str, Any]:
+    """AUROC of the very same films, whole, without lungs, and of their border alone."""
+    masks = lung_masks(data_folder())
+    index = np.array(masked_rows(scores.films.rows, masks), int)
+    masked = scores.at(index)
+    result: dict[str, Any] = {}
+    if len(index) and masked.truths.any() and not masked.truths.all():
+        rows = masked.films.rows
+        result["lungs_out"] = {
+            "films_of": masked.sources,
+            "whole": masked.auroc(),
+            "control": _changed(member, masked, lambda i, film: without_lungs(film, masks[rows[i].file])),
+        }
+    for name, part in (("border_only", scores), ("border_only_same_source", scores.of(["shenzhen", "nitm"]))):
+        if part.truths.any() and not part.truths.all():
+            result[name] = {
+                "films_of": part.sources,
+                "whole": part.auroc(),
+                "control": _changed(member, part, lambda _, film: border_only(film)),
+            }
+    return result
+
+
+def _changed(member: Member, scores: Scores, change: Callable[[int, Film], Film]) -> dict[str, Any] | None:
+    def images() -> Iterator[np.ndarray]:
+        for number, row in enumerate(scores.films.rows):
+            yield member.form.image(change(number, read_film(row.path)))
+
+    probabilities = member.probabilities(_logits(member, np.stack(list(images()))))[:, 1]
+    return replace(scores, probabilities=probabilities).auroc()
+
+
+def _left_out(name: str, sha256: str, runs: Path, results: Path) -> dict[str, Any]:
+    """Figures of the nets that never saw a source, on all of its films.
+
+    Such nets are not shipped: where their runs are not on this machine, the figures of the last
+    evaluation are kept, if that was of the same weights.
+    """
+    found = {}
+    for folder in sorted(runs.glob(f"{name}-without-*")):
+        if not (folder / f"{folder.name}.json").is_file():
+            continue
+        member = Member.load(folder.name, folder)
+        settings = settings_from_dict(member.card.settings)
+        films = labelled(read_films(data_folder()), settings)
+        films = films.where(lambda row, left=settings.leave_out: row.source in left)
+        scores = _scores(films, member.probabilities(_logits(member, _cached(films, member, runs))))
+        found["+".join(settings.leave_out)] = {"auroc": scores.auroc(), "sha256": member.card.sha256}
+    path = results / f"{name}.json"
+    if not found and path.is_file():
+        kept = json.loads(path.read_text())
+        if kept["sha256"] == sha256:
+            return dict(kept["leave_one_source_out"])
+    return found
+
+
+def _write_ensemble(
+    members: dict[str, Member],
+    validation: dict[str, Scores],
+    test: dict[str, Scores],
+    weights: Path,
+    results: Path,
+) -> None:
+    """Thresholds of every combination of two or more nets, and how each does on the test split."""
+    settings = settings_from_dict(next(iter(members.values())).card.settings)
+    class_name = next(iter(members.values())).card.classes[0]
+    points: dict[str, dict[str, dict[str, OperatingPoint]]] = {}
+    figures: dict[str, Any] = {}
+    for size in range(2, len(members) + 1):
+        for chosen in combinations(sorted(members), size):
+            name = combination_name(chosen)
+            val = _mean([validation[member] for member in chosen]).of(settings.threshold_sources)
+            points[name] = {class_name: operating_points(val)}
+            mean = _mean([test[member] for member in chosen])
+            figures[name] = _split_figures(mean, points[name][class_name], settings)
+            print(f"{name}: AUROC {figures[name]['auroc']}", flush=True)
+    sums = {name: member.card.sha256 for name, member in members.items()}
+    write_ensemble(Ensemble(sums, POINTS[0], points), weights)
+    (results / "ensemble.json").write_text(json.dumps({"weights": sums, "test": figures}, indent=1) + "\n")
+
+
+def _mean(scores: Sequence[Scores]) -> Scores:
+    if any(other.films.rows != scores[0].films.rows for other in scores):
+        raise ValueError("nets that were not measured on the same films have no common threshold")
+    return replace(scores[0], probabilities=np.mean([s.probabilities for s in scores], axis=0))

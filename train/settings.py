@@ -1,0 +1,172 @@
+"""Every setting of a training run, read from a YAML file, printed and saved beside its result."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cxrtriage.reading.input_form import InputForm
+
+
+class SettingsError(Exception):
+    """A configuration that cannot be used; the message names file and key."""
+
+
+@dataclass(frozen=True)
+class Erasing:
+    """Random Erasing (Zhong 2017): a rectangle of the normalised film set to zero."""
+
+    p: float = 0.5
+    area: tuple[float, float] = (0.02, 0.4)
+    aspect: tuple[float, float] = (0.3, 3.3)
+
+
+@dataclass(frozen=True)
+class RandAugment:
+    """RandAugment (Cubuk 2019) over operations that leave a chest film a chest film."""
+
+    policies: int = 2
+    magnitude: float = 0.3
+
+
+@dataclass(frozen=True)
+class Disguise:
+    """Random changes that hide which hospital a film comes from, beyond the paper's three.
+
+    Rotation in degrees, scale and shift as shares, gamma as exponent range around 1, blur as
+    greatest sigma in pixels of the input, noise as greatest deviation in grey levels.
+    """
+
+    rotation: float = 8.0
+    scale: float = 0.12
+    shift: float = 0.06
+    gamma: float = 0.4
+    blur: float = 1.5
+    noise: float = 6.0
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    erasing: Erasing | None = field(default_factory=Erasing)
+    randaugment: RandAugment | None = field(default_factory=RandAugment)
+    flip: float = 0.5
+    disguise: Disguise | None = None
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where the backbone starts: `file` is a safetensors in the data folder, or None for scratch."""
+
+    file: str | None = None
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A trained net whose last feature map and scores the new net imitates while it learns.
+
+    `name` is a run of this folder of runs; `features` and `scores` weigh the two extra losses.
+    """
+
+    name: str
+    features: float = 1.0
+    scores: float = 0.5
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of a run. `sources` gives each source's share of the films drawn, summing to anything.
+
+    `options` are those of `cxrtriage.nets.build`. `films_per_epoch` None draws each training film
+    once on average. `leave_out` keeps sources out of training and choosing altogether.
+    `threshold_sources` are those, with both classes, whose validation films set the thresholds;
+    `unquoted_sources` are trained on but too easily told apart to measure anything by.
+    """
+
+    name: str
+    architecture: str
+    options: dict[str, Any] = field(default_factory=dict)
+    input: InputForm = field(default_factory=InputForm)
+    classes: tuple[str, ...] = ("tuberculosis",)
+    negative_labels: tuple[str, ...] = ("normal",)
+    sources: dict[str, float] = field(default_factory=dict)
+    leave_out: tuple[str, ...] = ()
+    threshold_sources: tuple[str, ...] = ()
+    unquoted_sources: tuple[str, ...] = ()
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    start: Start = field(default_factory=Start)
+    teacher: Teacher | None = None
+    learning_rate: float = 0.001
+    weight_decay: float = 0.05
+    warmup: float = 0.05
+    batch: int = 32
+    epochs: int = 10
+    patience: int = 10
+    films_per_epoch: int | None = None
+    precision: str = "32-true"
+    workers: int = 2
+    seed: int = 1
+
+    def to_dict(self) -> dict[str, Any]:
+        return _plain(asdict(self))
+
+    @property
+    def run(self) -> str:
+        """Folder of the run below the folder of runs."""
+        return self.name + ("-without-" + "-".join(self.leave_out) if self.leave_out else "")
+
+
+def read_settings(path: Path, **changes: Any) -> Settings:
+    """Settings of a YAML file; `changes` replace top-level keys. SettingsError names the bad key."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from error
+    if not isinstance(values, dict):
+        raise SettingsError(f"{path} holds no settings.")
+    return settings_from_dict({**values, **changes}, str(path))
+
+
+def settings_from_dict(values: dict[str, Any], where: str = "settings") -> Settings:
+    values = dict(values)
+    try:
+        if "input" in values:
+            values["input"] = InputForm.from_dict(values["input"])
+        if "augmentation" in values:
+            parts = dict(values["augmentation"])
+            for key, kind in (("erasing", Erasing), ("randaugment", RandAugment), ("disguise", Disguise)):
+                if parts.get(key) is not None:
+                    parts[key] = _build(kind, parts[key], f"{where}: augmentation.{key}")
+            values["augmentation"] = _build(Augmentation, parts, f"{where}: augmentation")
+        if values.get("start") is not None:
+            values["start"] = _build(Start, values["start"], f"{where}: start")
+        if values.get("teacher") is not None:
+            values["teacher"] = _build(Teacher, values["teacher"], f"{where}: teacher")
+    except (ValueError, TypeError) as error:
+        raise SettingsError(f"{where}: {error}") from error
+    return _build(Settings, values, where)
+
+
+def _build(kind: Any, values: Any, where: str) -> Any:
+    if not isinstance(values, dict):
+        raise SettingsError(f"{where} must hold keys and values.")
+    known = {f.name for f in fields(kind)}
+    for key in values:
+        if key not in known:
+            raise SettingsError(f"{where}: unknown key {key!r}; known are {', '.join(sorted(known))}.")
+    try:
+        return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+    except TypeError as error:
+        raise SettingsError(f"{where}: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    if isinstance(value, dict):
+        return {key: _plain(v) for key, v in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_plain(v) for v in value]
+    return value

@@ -11,7 +11,6 @@ texts = Texts()
 st.set_page_config(page_title=texts["title"], page_icon="🫁", layout="wide")
 st.html(Path(__file__).parent / "cxrtriage" / "ui" / "style.css")
 page = st.navigation([st.Page("pages/reading.py", title=texts["reading"], default=True)], position="top")
-st.html(
-    f'<div class="cx-header"><b>{escape(texts["title"])}</b><span role="note">{escape(texts["caution"])}</span></div>'
-)
+title, caution = escape(texts["title"]), escape(texts["caution"])
+st.html(f'<div class="cx-header"><b>{title}</b><span role="note">{caution}</span></div>')
 page.run()

@@ -141,4 +141,4 @@ def _write_maps(film: Film, found: Sequence[Saliency], folder: Path, stem: str) 
 
     for class_name in dict.fromkeys(saliency.class_name for saliency in found):
         mean = mean_saliency([saliency for saliency in found if saliency.class_name == class_name])
-        Image.fromarray(overlay(film, mean, 0.5)).save(folder / f"{stem}.{class_name}.png")
+        Image.fromarray(overlay(film, mean.map)).save(folder / f"{stem}.{class_name}.png")

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from cxrtriage.nets import FilmClassifier
+
 WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "weights"
 _KIND = "cxrtriage/card/1"
 
@@ -139,7 +141,7 @@ def save_net(net: nn.Module, path: Path) -> str:
     return checksum(path)
 
 
-def load_net(card: Card, folder: Path = WEIGHTS_FOLDER) -> nn.Module:
+def load_net(card: Card, folder: Path = WEIGHTS_FOLDER) -> FilmClassifier:
     """The net of a card with its weights, in evaluation mode, float32.
 
     Raises WeightsError where the file is missing, damaged or not the one the card speaks of.
@@ -167,4 +169,5 @@ def load_net(card: Card, folder: Path = WEIGHTS_FOLDER) -> nn.Module:
         raise WeightsError(
             "weights_damaged", f"The weights {path.name} do not fit their card; fetch both again."
         ) from error
-    return net.float().eval().requires_grad_(False)
+    net.float().eval().requires_grad_(False)
+    return net

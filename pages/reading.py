@@ -11,10 +11,11 @@ from cxrtriage.ui.viewer import ViewerMap, current_adjustment, film_viewer
 from cxrtriage.weights import WeightsError
 
 texts = Texts()
-opened = open_film(texts)
-film = opened.film if opened else None
-if opened and opened.problem:
-    panels.problem(opened.problem)
+with st.container(key="top"):  # one place for what comes and goes, so that nothing below is mounted anew
+    opened = open_film(texts)
+    film = opened.film if opened else None
+    if opened and opened.problem:
+        panels.problem(opened.problem)
 
 with st.container(horizontal=True, key="reading"):
     film_side = st.container(key="film_side")
@@ -22,8 +23,8 @@ with st.container(horizontal=True, key="reading"):
 
 with panel_side:
     panels.film_card(texts, film, opened.notice if opened else "")
+    progress_place = st.container(key="progress")  # lies over the corner of the scores, so nothing moves
     scores_place = st.container(key="scores")
-    progress_place = st.container(key="progress")
     adjusted_wanted = st.toggle(
         texts["read_adjusted"], help=texts["read_adjusted_help"], key="read_adjusted", disabled=film is None
     )
@@ -44,8 +45,11 @@ with map_place:
 with film_side:
     overlay = None
     if chosen is not None:
-        overlay = ViewerMap(f"{chosen.net}.{chosen.class_name}", panels.map_words(texts, chosen), chosen.values)
-    film_viewer(film, texts=texts.viewer(), overlay=overlay)
+        overlay = ViewerMap(
+            f"{chosen.net}.{chosen.class_name}", panels.map_words(texts, chosen), chosen.values
+        )
+    set_so_far = current_adjustment(film) if film is not None else None
+    film_viewer(film, texts=texts.viewer(), adjustment=set_so_far, overlay=overlay)
 
 with scores_place:
     if film is None:

@@ -18,17 +18,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     fit = commands.add_parser("fit", help="train a net as a configuration says")
     fit.add_argument("--config", type=Path, required=True)
-    fit.add_argument("--leave-out", nargs="+", default=[], metavar="SOURCE", help="sources training never sees")
+    fit.add_argument(
+        "--leave-out", nargs="+", default=[], metavar="SOURCE", help="sources training never sees"
+    )
     fit.add_argument("--restart", action="store_true", help="forget the checkpoints of an earlier run")
     fit.add_argument("--steps", type=int, help="end after so many steps, to try the whole path")
     fit.add_argument("--name", help="another name than the configuration's")
     fit.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
     fit.set_defaults(run=_fit)
 
+    distil = commands.add_parser("distil", help="give a net a start from another's feature maps")
+    distil.add_argument("--config", type=Path, required=True)
+    distil.add_argument("--steps", type=int, help="end after so many steps, to try the whole path")
+    distil.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
+    distil.set_defaults(run=_distil)
+
     evaluate = commands.add_parser("evaluate", help="measure nets, set their thresholds, write their cards")
     evaluate.add_argument("names", nargs="+", metavar="NAME", help="names of weights")
     evaluate.add_argument("--weights", type=Path, help="folder of weights (default: the shipped one)")
-    evaluate.add_argument("--results", type=Path, default=RESULTS, help="folder of results (default: train/results)")
+    evaluate.add_argument(
+        "--results", type=Path, default=RESULTS, help="folder of results (default: train/results)"
+    )
     evaluate.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
     evaluate.set_defaults(run=_evaluate)
 
@@ -62,6 +72,13 @@ def _fit(options: argparse.Namespace) -> int:
     settings = read_settings(options.config, **changes)
     card = fit(settings, options.runs, resume=not options.restart, steps=options.steps)
     print(f"{options.runs / card.name / card.name}.safetensors {card.sha256[:12]}")
+    return 0
+
+
+def _distil(options: argparse.Namespace) -> int:
+    from train.distil import distil, read_distil_settings
+
+    print(distil(read_distil_settings(options.config), options.runs, steps=options.steps))
     return 0
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from cxrtriage.film.film import Film
 from train.manifest import FilmRow
@@ -32,17 +33,15 @@ def without_lungs(film: Film, mask: Path) -> Film:
 
     The convex hull of the mask is taken, so that its outline tells as little as can be of what was in it.
     """
-    lungs = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE)
-    if lungs is None:
-        raise FileNotFoundError(mask)
-    if lungs.shape != film.pixels.shape:
-        lungs = cv2.resize(lungs, (film.columns, film.rows), interpolation=cv2.INTER_NEAREST)
-    points = cv2.findNonZero((lungs > 127).astype(np.uint8))
+    with Image.open(mask) as picture:
+        lungs = picture.convert("L").resize((film.columns, film.rows), Image.Resampling.NEAREST)
+    points = cv2.findNonZero((np.asarray(lungs) > 127).astype(np.uint8))
     hidden = np.zeros(film.pixels.shape, np.uint8)
     if points is not None:
         cv2.fillConvexPoly(hidden, cv2.convexHull(points), 1)
         reach = max(film.rows, film.columns) // 50
-        hidden = cv2.dilate(hidden, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+        square = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+        return _filled(film, np.asarray(cv2.dilate(hidden, square)) > 0)
     return _filled(film, hidden > 0)
 
 

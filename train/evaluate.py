@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,9 @@ class Scores:
         return interval.to_dict() if interval else None
 
 
-def evaluate(names: Sequence[str], runs: Path, weights: Path = WEIGHTS_FOLDER, results: Path = RESULTS) -> None:
+def evaluate(
+    names: Sequence[str], runs: Path, weights: Path = WEIGHTS_FOLDER, results: Path = RESULTS
+) -> None:
     """Measure each net, write card and results, then the thresholds of every combination of them."""
     results.mkdir(parents=True, exist_ok=True)
     validation: dict[str, Scores] = {}
@@ -143,11 +146,7 @@ def operating_points(scores: Scores) -> dict[str, OperatingPoint]:
     points = {}
     for name in POINTS:
         threshold = threshold_for(scores.probabilities, scores.truths, name)
-        drawn = bootstrap(
-            lambda index, name=name: threshold_for(scores.probabilities[index], scores.truths[index], name),
-            scores.truths,
-            scores.patients,
-        )
+        drawn = bootstrap(partial(_threshold_of_draw, scores, name), scores.truths, scores.patients)
         counts = Counts.of(scores.probabilities >= threshold, scores.truths)
         low, high = np.quantile(drawn, [0.025, 0.975])
         points[name] = OperatingPoint(
@@ -158,6 +157,10 @@ def operating_points(scores: Scores) -> dict[str, OperatingPoint]:
             population,
         )
     return points
+
+
+def _threshold_of_draw(scores: Scores, point: str, index: np.ndarray) -> float:
+    return threshold_for(scores.probabilities[index], scores.truths[index], point)
 
 
 def _split_figures(scores: Scores, points: dict[str, OperatingPoint], settings: Settings) -> dict[str, Any]:
@@ -238,7 +241,7 @@ def _left_out(name: str, sha256: str, runs: Path, results: Path) -> dict[str, An
         member = Member.load(folder.name, folder)
         settings = settings_from_dict(member.card.settings)
         films = labelled(read_films(data_folder()), settings)
-        films = films.where(lambda row, left=settings.leave_out: row.source in left)
+        films = films.of_sources(settings.leave_out)
         scores = _scores(films, member.probabilities(_logits(member, _cached(films, member, runs))))
         found["+".join(settings.leave_out)] = {"auroc": scores.auroc(), "sha256": member.card.sha256}
     path = results / f"{name}.json"

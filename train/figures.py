@@ -63,7 +63,9 @@ class Counts:
 
     @property
     def f1(self) -> float:
-        return _share(2 * self.true_positive, 2 * self.true_positive + self.false_positive + self.false_negative)
+        return _share(
+            2 * self.true_positive, 2 * self.true_positive + self.false_positive + self.false_negative
+        )
 
     def to_dict(self) -> dict[str, Any]:
         names = ("accuracy", "precision", "recall", "f1", "specificity")
@@ -93,7 +95,11 @@ def bootstrap(
 ) -> np.ndarray:
     """`figure(film indices)` over `rounds` resamples of whole patients; draws with one class are redrawn."""
     random = np.random.default_rng(seed)
-    names = np.arange(len(truths)) if patients is None else np.unique(np.asarray(patients), return_inverse=True)[1]
+    names = (
+        np.arange(len(truths))
+        if patients is None
+        else np.unique(np.asarray(patients), return_inverse=True)[1]
+    )
     members = [np.flatnonzero(names == name) for name in range(int(names.max()) + 1)]
     values: list[float] = []
     while len(values) < rounds:

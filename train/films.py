@@ -32,13 +32,16 @@ class Labelled:
         kept = [(row, target) for row, target in zip(self.rows, self.targets, strict=True) if keep(row)]
         return Labelled(tuple(row for row, _ in kept), tuple(target for _, target in kept))
 
+    def of_sources(self, sources: Sequence[str]) -> Labelled:
+        return self.where(lambda row: row.source in sources)
+
     def split(self, name: str) -> Labelled:
         return self.where(lambda row: row.split == name)
 
 
 def labelled(rows: Sequence[FilmRow], settings: Settings) -> Labelled:
     """The adults' films of the settings' sources that carry one of its labels."""
-    index = {label: 0 for label in settings.negative_labels}
+    index = dict.fromkeys(settings.negative_labels, 0)
     index.update({label: number for number, label in enumerate(settings.classes, start=1)})
     kept = [
         row

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.utils.data import DataLoader, WeightedRandomSampler
 
+from cxrtriage.nets import FilmClassifier
 from cxrtriage.reading.input_form import InputForm
 from cxrtriage.weights import Card, load_net, read_card, save_net, write_card
 from train.augmentation import film_augmentation
@@ -45,8 +46,7 @@ def fit(settings: Settings, runs: Path, *, resume: bool = True, steps: int | Non
     _need_every_class(val, settings, "val")
 
     learner = Learner(settings, *_teacher(settings, runs))
-    if settings.start.file:
-        learner.net.backbone.load_imagenet(load_file(data_folder() / settings.start.file))
+    _start(learner.net, settings, runs)
 
     best = ModelCheckpoint(folder, "best", monitor="val_auroc", mode="max", save_last=True)
     last = folder / "last.ckpt"
@@ -56,7 +56,7 @@ def fit(settings: Settings, runs: Path, *, resume: bool = True, steps: int | Non
         callbacks=[best, EarlyStopping("val_auroc", mode="max", patience=settings.patience)],
         max_epochs=1 if steps else settings.epochs,
         limit_train_batches=steps or 1.0,
-        precision=settings.precision,
+        precision=settings.precision,  # type: ignore[arg-type]  # checked by Lightning
         gradient_clip_val=1.0,
         enable_model_summary=False,
         log_every_n_steps=5,
@@ -94,7 +94,16 @@ def _need_every_class(films: Labelled, settings: Settings, split: str) -> None:
             raise SettingsError(f"no film of {name} is in the {split} split of the sources named.")
 
 
-def _teacher(settings: Settings, runs: Path) -> tuple[nn.Module | None, InputForm | None]:
+def _start(net: FilmClassifier, settings: Settings, runs: Path) -> None:
+    """Give the backbone the weights it starts from."""
+    if settings.start.imagenet:
+        net.backbone.load_imagenet(load_file(data_folder() / settings.start.imagenet))
+    if settings.start.distilled:
+        name = settings.start.distilled
+        net.backbone.load_state_dict(load_file(runs / name / f"{name}.safetensors"))
+
+
+def _teacher(settings: Settings, runs: Path) -> tuple[FilmClassifier | None, InputForm | None]:
     if settings.teacher is None:
         return None, None
     # The teacher must not have seen what the student leaves out.
@@ -129,7 +138,7 @@ def _write_weights(net: nn.Module, settings: Settings, train: Labelled, folder: 
     sha256 = save_net(net, folder / f"{run}.safetensors")
     card = Card(
         name=run,
-        task="tuberculosis screening" if settings.classes == ("tuberculosis",) else ", ".join(settings.classes),
+        task=f"{', '.join(settings.classes)} against {', '.join(settings.negative_labels)}",
         classes=settings.classes,
         architecture=settings.architecture,
         options={"classes": len(settings.classes) + 1, **settings.options},

@@ -12,6 +12,8 @@ from torch.nn import functional
 from torchmetrics.classification import MulticlassAUROC
 
 from cxrtriage import nets
+from cxrtriage.nets import FilmClassifier
+from cxrtriage.reading.input_form import InputForm
 from train.augmentation import batch_erasing
 from train.settings import Settings
 
@@ -19,18 +21,23 @@ from train.settings import Settings
 class Learner(L.LightningModule):
     """Trains `net` on batches of (films, 1, size, size) uint8 and class indices."""
 
-    def __init__(self, settings: Settings, teacher: nn.Module | None = None, teacher_form: Any = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        teacher: FilmClassifier | None = None,
+        teacher_form: InputForm | None = None,
+    ) -> None:
         super().__init__()
         self.settings = settings
         self.net = nets.build(settings.architecture, classes=len(settings.classes) + 1, **settings.options)
         self.erasing = batch_erasing(settings.augmentation.erasing)
         self.auroc = MulticlassAUROC(num_classes=len(settings.classes) + 1, average=None)
         self.imitation: Imitation | None = None
-        if teacher is not None and settings.teacher is not None:
+        if teacher is not None and teacher_form is not None and settings.teacher is not None:
             self.imitation = Imitation(settings, teacher, teacher_form, self.net.backbone.channels[-1])
 
     def setup(self, stage: str) -> None:
-        self.net.to(memory_format=torch.channels_last)
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
 
     def normalise(self, films: Tensor) -> Tensor:
         scale, shift = self.settings.input.scale_and_shift
@@ -89,7 +96,7 @@ class Imitation(nn.Module):
     has none. The teacher sees the very film the student sees, erased parts too.
     """
 
-    def __init__(self, settings: Settings, teacher: nn.Module, form: Any, channels: int) -> None:
+    def __init__(self, settings: Settings, teacher: FilmClassifier, form: InputForm, channels: int) -> None:
         super().__init__()
         assert settings.teacher is not None
         self.settings = settings.teacher
@@ -110,7 +117,7 @@ class Imitation(nn.Module):
         target = maps[-1].float()
         guess = self.project(last_map).float()
         if guess.shape[-2:] != target.shape[-2:]:
-            guess = functional.adaptive_avg_pool2d(guess, target.shape[-2:])
+            guess = functional.adaptive_avg_pool2d(guess, (target.shape[-2], target.shape[-1]))
         features = (1 - functional.cosine_similarity(guess, target, dim=1)).mean()
         imitated = functional.kl_div(logits.log_softmax(dim=1), scores, reduction="batchmean")
         return self.settings.features * features, self.settings.scores * imitated

@@ -58,9 +58,14 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class Start:
-    """Where the backbone starts: `file` is a safetensors in the data folder, or None for scratch."""
+    """Where the backbone starts; scratch where neither is named.
 
-    file: str | None = None
+    `imagenet`: a safetensors of ImageNet weights in the data folder. `distilled`: a run of
+    `python -m train distil` in the folder of runs.
+    """
+
+    imagenet: str | None = None
+    distilled: str | None = None
 
 
 @dataclass(frozen=True)
@@ -138,18 +143,18 @@ def settings_from_dict(values: dict[str, Any], where: str = "settings") -> Setti
             parts = dict(values["augmentation"])
             for key, kind in (("erasing", Erasing), ("randaugment", RandAugment), ("disguise", Disguise)):
                 if parts.get(key) is not None:
-                    parts[key] = _build(kind, parts[key], f"{where}: augmentation.{key}")
-            values["augmentation"] = _build(Augmentation, parts, f"{where}: augmentation")
+                    parts[key] = build_settings(kind, parts[key], f"{where}: augmentation.{key}")
+            values["augmentation"] = build_settings(Augmentation, parts, f"{where}: augmentation")
         if values.get("start") is not None:
-            values["start"] = _build(Start, values["start"], f"{where}: start")
+            values["start"] = build_settings(Start, values["start"], f"{where}: start")
         if values.get("teacher") is not None:
-            values["teacher"] = _build(Teacher, values["teacher"], f"{where}: teacher")
+            values["teacher"] = build_settings(Teacher, values["teacher"], f"{where}: teacher")
     except (ValueError, TypeError) as error:
         raise SettingsError(f"{where}: {error}") from error
-    return _build(Settings, values, where)
+    return build_settings(Settings, values, where)
 
 
-def _build(kind: Any, values: Any, where: str) -> Any:
+def build_settings(kind: Any, values: Any, where: str) -> Any:
     if not isinstance(values, dict):
         raise SettingsError(f"{where} must hold keys and values.")
     known = {f.name for f in fields(kind)}

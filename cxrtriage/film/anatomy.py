@@ -42,7 +42,8 @@ _HEART: Points = (
 )  # fmt: skip
 
 _MEDIASTINUM: Points = (
-    (-0.10, -0.05), (-0.11, 0.12), (-0.118, 0.25), (-0.122, 0.40), (-0.15, 0.50), (-0.14, 0.80), (-0.12, 1.10),
+    (-0.10, -0.05), (-0.11, 0.12), (-0.118, 0.25), (-0.122, 0.40), (-0.15, 0.50), (-0.14, 0.80),
+    (-0.12, 1.10),
     (0.12, 1.10), (0.15, 0.80), (0.17, 0.45), (0.152, 0.375), (0.178, 0.325), (0.157, 0.265), (0.12, 0.18),
     (0.10, -0.05),
 )  # fmt: skip
@@ -231,7 +232,7 @@ def _branches(
     build: _Build, rng: np.random.Generator, start: tuple[float, float], side: int, angle: float,
     width: float, depth: int,
 ) -> list[tuple[int, np.ndarray, float]]:  # fmt: skip
-    """A vessel and all that spring from its end, as (depth, line, width); `angle` is 0 outward, positive down."""
+    """A vessel and all beyond its end: (depth, line, width); `angle` is 0 outward, positive down."""
     length = rng.uniform(0.075, 0.115) * 0.93**depth
     bend = angle + rng.uniform(-0.45, 0.45)
     middle = (start[0] + side * length * np.cos(angle), start[1] + 0.5 * length * np.sin(angle))
@@ -257,7 +258,8 @@ def _ribs(canvas: Canvas, build: _Build) -> np.ndarray:
             back = [(side * 0.10, top), (side * 0.45 * reach, top - 0.006 + 0.003 * number),
                     (side * 0.82 * reach, top + 0.45 * drop), (side * reach, top + drop)]  # fmt: skip
             front = [(side * reach, top + drop), (side * 0.93 * reach, top + drop + 0.06),
-                     (side * 0.66 * reach, top + drop + 0.115), (side * 0.42 * reach, top + drop + 0.125)]  # fmt: skip
+                     (side * 0.66 * reach, top + drop + 0.115),
+                     (side * 0.42 * reach, top + drop + 0.125)]  # fmt: skip
             thickness += 0.095 * _bone(canvas, build.line(back), 0.024)
             if number < 7:
                 thickness += 0.062 * _bone(canvas, build.line(front), 0.027)
@@ -303,8 +305,8 @@ def _gastric_bubble(canvas: Canvas, build: _Build, rng: np.random.Generator) -> 
     """Air in the stomach under the left dome, level below as it is in a standing patient."""
     size = rng.uniform(0.75, 1.15)
     low = 0.775 + 0.06 * size
-    outline = [(0.44 - 0.12 * size, low), (0.44 - 0.10 * size, 0.79), (0.46, 0.772), (0.44 + 0.12 * size, 0.792),
-               (0.44 + 0.14 * size, low), (0.44, low + 0.004)]  # fmt: skip
+    outline = [(0.44 - 0.12 * size, low), (0.44 - 0.10 * size, 0.79), (0.46, 0.772),
+               (0.44 + 0.12 * size, 0.792), (0.44 + 0.14 * size, low), (0.44, low + 0.004)]  # fmt: skip
     return 0.30 * canvas.filled(build.shaped(outline), 0.005)
 
 

@@ -8,6 +8,8 @@ limit means what it does in OpenCV at 8 bits and the depth stays.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 
@@ -75,7 +77,7 @@ class _Neighbours:
         self._first = first.astype(int)
         starts = np.flatnonzero(np.diff(self._first)) + 1
         edges = [0, *(int(start) for start in starts), count]
-        self.runs = list(zip(edges[:-1], edges[1:], strict=True))
+        self.runs = list(pairwise(edges))
 
     def pair(self, index: int) -> list[int]:
         """The two tiles of a pixel, both the last one beyond the outer centres."""

@@ -25,8 +25,8 @@ _FILM: dict[str, dict[Language, str]] = {
         "ko": "영상 파일이 아닙니다. DICOM, PNG, JPEG, TIFF 또는 WebP 파일을 선택해 주세요.",
     },
     "not_a_film": {
-        "en": "The file is valid but holds no plain film; choose a chest radiograph (CR, DX, RG or a capture).",
-        "ko": "올바른 파일이지만 단순 촬영 영상이 아닙니다. 흉부 X선 영상(CR, DX, RG 또는 캡처)을 선택해 주세요.",
+        "en": "The file holds no plain film; choose a chest radiograph (CR, DX, RG or a screen capture).",
+        "ko": "단순 촬영 영상이 아닙니다. 흉부 X선 영상(CR, DX, RG 또는 화면 캡처)을 선택해 주세요.",
     },
     "no_pixels": {
         "en": "The file describes a film but holds no picture; export it again with its pixel data.",
@@ -108,11 +108,11 @@ _GATE: dict[str, dict[Language, str]] = {
         "ko": "영상 대부분이 검습니다. 노출 또는 내보내기 윈도를 확인해 주세요.",
     },
     "child": {
-        "en": "The patient is or seems to be a child; the networks learned from adults, so do not rely on the scores.",
-        "ko": "소아이거나 소아로 보입니다. 성인 영상으로 학습된 모델이므로 점수에 의존하지 마세요.",
+        "en": "The patient seems to be a child; the nets learned from adults, so do not rely on the scores.",
+        "ko": "소아로 보입니다. 성인 영상으로 학습된 모델이므로 점수에 의존하지 마세요.",
     },
     "photograph": {
-        "en": "This is a photograph of a film; scores are less reliable, so use the original file if you can.",
+        "en": "This is a photograph of a film; scores are less reliable, so use the original if possible.",
         "ko": "영상을 촬영한 사진입니다. 점수의 신뢰도가 낮으니 가능하면 원본 파일을 사용해 주세요.",
     },
 }
@@ -138,8 +138,8 @@ _NOTES: dict[str, dict[Language, str]] = {
         "ko": "컬러로 저장된 파일을 흑백으로 읽었습니다. 색 표시가 폐를 가릴 수 있습니다.",
     },
     "unprocessed": {
-        "en": "The film was stored before processing and looks flatter than usual; use the processed film if you can.",
-        "ko": "처리 전 영상이라 평소보다 대비가 낮습니다. 가능하면 처리된 영상을 사용해 주세요.",
+        "en": "The film was stored before processing and looks flat; use the processed film if you can.",
+        "ko": "처리 전 영상이라 대비가 낮습니다. 가능하면 처리된 영상을 사용해 주세요.",
     },
     "window_ignored": {
         "en": "The stored window would have shown nothing and was left out; check the brightness yourself.",
@@ -150,7 +150,7 @@ _NOTES: dict[str, dict[Language, str]] = {
         "ko": "방향 태그에 따라 영상을 돌리거나 뒤집었습니다. 방향 표지를 확인해 주세요.",
     },
     "narrow_depth": {
-        "en": "The pixels use only a part of the file's depth and were scaled to fit; check the brightness yourself.",
+        "en": "The pixels use a part of the file's depth and were scaled to fit; check the brightness.",
         "ko": "파일 깊이의 일부만 사용되어 그에 맞게 조정했습니다. 밝기를 직접 확인해 주세요.",
     },
 }

@@ -18,6 +18,7 @@ from pydicom.uid import (
     DigitalXRayImageStorageForPresentation,
     DigitalXRayImageStorageForProcessing,
     ExplicitVRLittleEndian,
+    MediaStorageDirectoryStorage,
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
     MultiFrameSingleBitSecondaryCaptureImageStorage,
@@ -137,12 +138,15 @@ def _inflate(packed: bytes, limits: Limits) -> bytes:
 
 def _check_kind(dataset: Dataset) -> None:
     """Refuse what is no film: other SOP classes, or other modalities where no class is named."""
+    meta = getattr(dataset, "file_meta", None)
+    stored_as = header.text(meta, "MediaStorageSOPClassUID")
+    if stored_as == MediaStorageDirectoryStorage:
+        raise FilmError("not_a_film", detail="DICOMDIR")
     if not any(keyword in dataset for keyword in ("SOPClassUID", "Modality", "Rows")):
         raise FilmError("truncated")
     # A header whose numbers cannot be read is damaged, whatever it claims to be.
     frames = header.number_of_frames(dataset)
-    meta = getattr(dataset, "file_meta", None)
-    sop_class = header.text(dataset, "SOPClassUID") or header.text(meta, "MediaStorageSOPClassUID")
+    sop_class = header.text(dataset, "SOPClassUID") or stored_as
     if sop_class:
         if sop_class not in _FILM_CLASSES:
             raise FilmError("not_a_film", detail=_public_name(sop_class))

@@ -63,7 +63,7 @@ def number(dataset: Dataset, keyword: str) -> float | None:
 
 def number_of_frames(dataset: Dataset) -> int:
     """Frames of the picture, 1 where nothing is said (PS3.3 C.7.6.6); refuses what is no number."""
-    if "NumberOfFrames" not in dataset or dataset.get_item("NumberOfFrames").value in (None, b"", ""):  # type: ignore[union-attr]
+    if "NumberOfFrames" not in dataset or not dataset.get_item("NumberOfFrames").value:
         return 1
     frames = number(dataset, "NumberOfFrames")
     if frames is None:
@@ -78,7 +78,7 @@ def _value(dataset: Dataset | None, keyword: str) -> Any:
     """
     try:
         return None if dataset is None else dataset.get(keyword)
-    except Exception:  # documented above: damaged counts as absent
+    except Exception:  # noqa: BLE001 - as said above, what is damaged counts as absent
         return None
 
 

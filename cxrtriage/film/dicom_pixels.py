@@ -16,7 +16,6 @@ from pydicom.uid import DigitalXRayImageStorageForProcessing
 from cxrtriage.film import depth
 from cxrtriage.film import dicom_header as header
 from cxrtriage.film.dicom_decode import Stored, decode
-from cxrtriage.film.film import FilmError
 from cxrtriage.film.limits import Limits
 
 
@@ -50,7 +49,7 @@ def read_grey(dataset: Dataset, limits: Limits, file_bytes: int) -> GreyFilm:
         pixels = np.subtract(np.float32(1.0), pixels, out=pixels)
     if padding is not None:
         pixels[padding] = 0.0
-    return GreyFilm(pixels, scaled.bits, scaled.notes)
+    return GreyFilm(pixels, min(scaled.bits, stored.bits), scaled.notes)
 
 
 def _from_colour(dataset: Dataset, stored: Stored) -> GreyFilm:
@@ -77,13 +76,13 @@ def _scale(dataset: Dataset, stored: Stored, padding: np.ndarray | None) -> _Sca
     through = _voi_lut(dataset, modality)
     if through is None:
         through = _window(dataset, modality)
-    plain = through is None or (_is_flat(through.pixels) and not _is_flat(stored.values))
-    if not plain and through is not None:
-        return _Scaled(through.pixels, stored.bits, through.notes)
-    # No window, or one that lies outside the film and would show one even grey.
+    if through is None:
+        return _whole_range(modality)
+    if not _is_flat(through.pixels) or _is_flat(stored.values):
+        return through
+    # A window that lies outside the film would show one even grey.
     whole = _whole_range(modality)
-    notes = whole.notes + (("window_ignored",) if through is not None else ())
-    return _Scaled(whole.pixels, whole.bits, notes)
+    return _Scaled(whole.pixels, whole.bits, (*whole.notes, "window_ignored"))
 
 
 @dataclass(frozen=True)
@@ -229,9 +228,3 @@ def _padding_mask(dataset: Dataset, values: np.ndarray) -> np.ndarray | None:
 def _is_flat(values: np.ndarray) -> bool:
     """True where all values are the same."""
     return bool(values.min() == values.max())
-
-
-def check_finite(values: np.ndarray) -> None:
-    """Refuse float pixels that are not numbers."""
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise FilmError("not_finite")

@@ -174,9 +174,8 @@ def _from_floats(values: np.ndarray) -> _Decoded:
 def _eight_bits(upright: Image.Image) -> _Decoded:
     """Grey, palette, 1-bit, RGB, CMYK, with or without transparency, of at most 8 bits a channel."""
     bits = 1 if upright.mode == "1" else 8
-    if upright.mode in ("1", "L"):
-        if "transparency" not in upright.info:
-            return _Decoded(depth.to_unit(np.asarray(upright.convert("L")), 8), bits)
+    if upright.mode in ("1", "L") and "transparency" not in upright.info:
+        return _Decoded(depth.to_unit(np.asarray(upright.convert("L")), 8), bits)
     transparent = upright.mode in ("LA", "La", "RGBA", "RGBa", "PA") or "transparency" in upright.info
     colour = np.asarray(upright.convert("RGBA" if transparent else "RGB"))
     unit = depth.to_unit(colour[..., :3], 8)

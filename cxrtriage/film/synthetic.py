@@ -144,13 +144,13 @@ def _blob(
 
 def _expose(thickness: np.ndarray, canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
     """Tissue thickness to the grey of a processed film: quantum noise, sharpness, tone, mark, 12 bits."""
-    thickness = cv2.GaussianBlur(thickness, (0, 0), max(0.5, 0.0009 * canvas.side))
+    soft = cv2.GaussianBlur(thickness, (0, 0), max(0.5, 0.0009 * canvas.side))
     # Fewer quanta come through thick tissue, so it is noisier.
-    noise = rng.standard_normal(thickness.shape).astype(np.float32)
-    noise = cv2.GaussianBlur(noise, (0, 0), max(0.4, 0.0006 * canvas.side))
-    thickness = np.asarray(thickness + noise * (0.010 + 0.012 * np.clip(thickness, 0.0, 1.0)), np.float32)
+    grain = rng.standard_normal(thickness.shape).astype(np.float32)
+    noise = cv2.GaussianBlur(grain, (0, 0), max(0.4, 0.0006 * canvas.side))
+    noisy = np.asarray(soft + noise * (0.010 + 0.012 * np.clip(soft, 0.0, 1.0)), np.float32)
     # Unsharp mask and S-shaped tone, as a CR reader's processing does.
-    sharp = 1.30 * thickness - 0.30 * cv2.GaussianBlur(thickness, (0, 0), 0.03 * canvas.side)
+    sharp = 1.30 * noisy - 0.30 * cv2.GaussianBlur(noisy, (0, 0), 0.03 * canvas.side)
     shown = 1.0 / (1.0 + np.exp(-4.6 * (sharp - 0.56)))
     pixels = np.asarray((shown - 0.05) / 0.92, np.float32)
     _write_mark(pixels, canvas)

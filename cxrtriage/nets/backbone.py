@@ -7,7 +7,6 @@ map, and `load_imagenet` takes the weights the architecture is usually started f
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -25,6 +24,10 @@ class Backbone(nn.Module):
 
     def forward(self, films: Tensor) -> list[Tensor]:
         raise NotImplementedError
+
+    def load_imagenet(self, state: dict[str, Tensor]) -> None:
+        """Start from ImageNet weights; ValueError where no such weights are known for this net."""
+        raise ValueError(f"no ImageNet weights are known for {type(self).__name__}")
 
     @property
     def saliency_layer(self) -> nn.Module:
@@ -72,7 +75,9 @@ class EfficientNetB0(Backbone):
         super().__init__()
         from efficientnet_pytorch import EfficientNet
 
-        self.net = EfficientNet.from_name("efficientnet-b0", in_channels=1, include_top=False, image_size=None)
+        self.net = EfficientNet.from_name(
+            "efficientnet-b0", in_channels=1, include_top=False, image_size=None
+        )
         # The memory-saving swish is an autograd function of its own, which costs time and is not
         # needed at these sizes.
         self.net.set_swish(memory_efficient=False)
@@ -116,7 +121,7 @@ class MobileNetV2(Backbone):
                 if isinstance(child, nn.Conv2d) and child.stride == (2, 2):
                     channels_in = 1 if child.in_channels == 3 else child.in_channels
                     same = SamePaddedConv2d(
-                        channels_in, child.out_channels, child.kernel_size, 2, 0, groups=child.groups, bias=False
+                        channels_in, child.out_channels, 3, 2, 0, groups=child.groups, bias=False
                     )
                     nn.init.kaiming_normal_(same.weight, mode="fan_out")
                     setattr(module, name, same)
@@ -148,9 +153,3 @@ BACKBONES: dict[str, type[Backbone]] = {
     "efficientnet_b0": EfficientNetB0,
     "mobilenet_v2": MobileNetV2,
 }
-
-
-def stage_shapes(backbone: Backbone, size: int) -> list[tuple[int, ...]]:
-    """Shapes of a backbone's maps for one film of `size` x `size`, found by running it."""
-    with torch.no_grad():
-        return [tuple(map_.shape) for map_ in backbone.eval()(torch.zeros(1, 1, size, size))]

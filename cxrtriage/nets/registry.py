@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
-
 from cxrtriage.nets.backbone import BACKBONES
 from cxrtriage.nets.classifier import FilmClassifier
 
@@ -15,7 +13,7 @@ def architectures() -> tuple[str, ...]:
     return tuple(BACKBONES)
 
 
-def build(name: str, **options: Any) -> nn.Module:
+def build(name: str, **options: Any) -> FilmClassifier:
     """A net with random weights.
 
     `options` are those of `FilmClassifier`, JSON types only, so that they travel on a card.

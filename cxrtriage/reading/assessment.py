@@ -33,7 +33,14 @@ class FilmFacts:
     @classmethod
     def of(cls, film: Film) -> FilmFacts:
         return cls(
-            film.rows, film.columns, film.bits, film.format, film.view, film.age_years, film.sex, film.spacing_mm
+            film.rows,
+            film.columns,
+            film.bits,
+            film.format,
+            film.view,
+            film.age_years,
+            film.sex,
+            film.spacing_mm,
         )
 
 
@@ -111,7 +118,9 @@ class Assessment:
         values["versions"] = Versions(**values["versions"])
         if values["film"] is not None:
             spacing = values["film"]["spacing_mm"]
-            values["film"] = FilmFacts(**{**values["film"], "spacing_mm": tuple(spacing) if spacing else None})
+            values["film"] = FilmFacts(
+                **{**values["film"], "spacing_mm": tuple(spacing) if spacing else None}
+            )
         if values["diagnosis"] is not None:
             diagnosis = values["diagnosis"]
             scores = {

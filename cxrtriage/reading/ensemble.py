@@ -57,7 +57,9 @@ def read_ensemble(folder: Path = WEIGHTS_FOLDER) -> Ensemble:
         }
         return Ensemble(**values)
     except FileNotFoundError as error:
-        raise WeightsError("weights_missing", f"{_FILE} is not in {folder}; fetch the weights again.") from error
+        raise WeightsError(
+            "weights_missing", f"{_FILE} is not in {folder}; fetch the weights again."
+        ) from error
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise WeightsError("weights_damaged", f"{_FILE} is damaged; fetch the weights again.") from error
 

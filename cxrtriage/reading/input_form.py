@@ -106,7 +106,9 @@ class InputForm:
         rows, columns = self._content(height, width)
         full = cv2.resize(map_.astype(np.float32), (self.size, self.size), interpolation=cv2.INTER_LINEAR)
         y, x = (self.size - rows) // 2, (self.size - columns) // 2
-        seen = cv2.resize(full[y : y + rows, x : x + columns], (width, height), interpolation=cv2.INTER_LINEAR)
+        seen = cv2.resize(
+            full[y : y + rows, x : x + columns], (width, height), interpolation=cv2.INTER_LINEAR
+        )
         out = np.zeros((film.rows, film.columns), np.float32)
         out[top : top + height, left : left + width] = seen
         return out

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from cxrtriage.film.film import Film
+from cxrtriage.nets import FilmClassifier
 from cxrtriage.reading.input_form import InputForm
 from cxrtriage.reading.saliency import Saliency, grad_cam
 from cxrtriage.weights import WEIGHTS_FOLDER, Card, WeightsError, load_net, read_card
@@ -20,7 +20,7 @@ class Member:
     """A net ready to read; shared by threads, since reading changes nothing in it."""
 
     card: Card
-    net: nn.Module
+    net: FilmClassifier
     form: InputForm
 
     @classmethod
@@ -49,7 +49,9 @@ class Member:
             logits = self.net.forward_head(self.net.pool(features))
         scores = self.probabilities(logits.double().numpy())[0, 1:]
         if not np.isfinite(scores).all():
-            raise WeightsError("no_score", f"{self.card.name} gave no number for this film; nothing is shown.")
+            raise WeightsError(
+                "no_score", f"{self.card.name} gave no number for this film; nothing is shown."
+            )
         raw = {}
         if maps:
             raw = {name: grad_cam(self.net, features, i) for i, name in enumerate(self.card.classes, start=1)}

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cxrtriage.nets import FilmClassifier
+
 
 @dataclass(frozen=True, eq=False)
 class Saliency:
@@ -32,7 +34,7 @@ class _Tail(nn.Module):
     through this part only.
     """
 
-    def __init__(self, net: nn.Module, maps: list[Tensor]) -> None:
+    def __init__(self, net: FilmClassifier, maps: list[Tensor]) -> None:
         super().__init__()
         self.net, self.maps, self.entry = net, maps, nn.Identity()
 
@@ -40,16 +42,14 @@ class _Tail(nn.Module):
         return self.net.forward_head(self.net.pool([*self.maps[:-1], self.entry(last_map)]))
 
 
-def grad_cam(net: nn.Module, maps: list[Tensor], output: int) -> np.ndarray:
+def grad_cam(net: FilmClassifier, maps: list[Tensor], output: int) -> np.ndarray:
     """Raw Grad-CAM of logit `output` for one film.
 
     `maps` are what `net.forward_features` gave for it. Gives (rows, columns) float32 of the last
     map's size, 0 or more, in the logit's own unit: not stretched, so that no evidence stays no
     evidence.
     """
-    from cxrtriage.nets.torchvision_import import import_torchvision
-
-    import_torchvision()  # the package imports torchvision
+    # Imported when first needed: the package brings matplotlib along.
     from pytorch_grad_cam import GradCAM
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
@@ -67,7 +67,7 @@ def grad_cam(net: nn.Module, maps: list[Tensor], output: int) -> np.ndarray:
 def mean_saliency(maps: Sequence[Saliency]) -> Saliency:
     """The mean of several nets' maps of one class for one film; empty where all are."""
     speaking = [saliency for saliency in maps if not saliency.empty]
-    map_ = np.mean([saliency.map for saliency in speaking or maps], axis=0, dtype=np.float32)
+    map_ = np.stack([saliency.map for saliency in speaking or maps]).mean(axis=0, dtype=np.float32)
     return Saliency(
         map_, maps[0].method, "+".join(s.net for s in speaking or maps), maps[0].class_name, not speaking
     )

@@ -12,7 +12,7 @@ import numpy as np
 
 from cxrtriage import __version__
 from cxrtriage.film.film import Film, FilmError
-from cxrtriage.reading.assessment import Assessment, ClassScore, Diagnosis, FilmFacts, Versions
+from cxrtriage.reading.assessment import Assessment, Call, ClassScore, Diagnosis, FilmFacts, Versions
 from cxrtriage.reading.ensemble import Ensemble, read_ensemble
 from cxrtriage.reading.member import Member
 from cxrtriage.reading.saliency import Saliency
@@ -144,11 +144,14 @@ def _points(cards: dict[str, Card], ensemble: Ensemble | None) -> dict[str, tupl
     try:
         return {class_name: (name, points[name]) for class_name, points in found.items()}
     except KeyError as error:
-        raise WeightsError("weights_damaged", "A card names no threshold; fetch the weights again.") from error
+        raise WeightsError(
+            "weights_damaged", "A card names no threshold; fetch the weights again."
+        ) from error
 
 
 def _class_score(probability: float, name: str, point: OperatingPoint) -> ClassScore:
     low, high = point.interval
+    call: Call
     if low <= probability <= high and low < high:
         call = "uncertain"
     else:

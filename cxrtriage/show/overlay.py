@@ -14,7 +14,7 @@ def overlay(film: Film, saliency: np.ndarray, opacity: float = 0.6) -> np.ndarra
 
     `saliency`: float32 in 0..1, of the film's size or a smaller one that is enlarged. `opacity` in 0..1.
     """
-    values = np.clip(np.asarray(saliency, np.float32), 0, 1)
+    values: np.ndarray = np.clip(np.asarray(saliency, np.float32), 0, 1)
     if values.shape != film.pixels.shape:
         values = cv2.resize(values, (film.columns, film.rows), interpolation=cv2.INTER_LINEAR)
     alpha = map_alpha(values, opacity)[..., None]

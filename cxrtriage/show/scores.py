@@ -17,7 +17,7 @@ def two_decimals(probability: float) -> str:
 
 
 def meter(score: ClassScore, label: str) -> str:
-    """A bar from 0 to 1: below, uncertain band, above; a dotted tick at the threshold, a mark at the score."""
+    """A bar from 0 to 1: below, uncertain band, above; a tick at the threshold, a mark at the score."""
     low, high = score.interval
     return (
         f'<div class="cx-meter" role="img" aria-label="{escape(label)}">'
@@ -44,9 +44,11 @@ def waiting_row(name: str, sentence: str, members: int) -> str:
     """A row of the same height without a score, so that nothing moves when it arrives."""
     blank = '<div class="cx-member"><span>–</span><div class="cx-meter cx-thin"></div><span>–</span></div>'
     return (
-        f'<div class="cx-score cx-waiting"><div class="cx-line"><b>{escape(name)}</b><span class="cx-number">–</span>'
-        f'</div><div class="cx-meter" aria-hidden="true"></div><p class="cx-call">{escape(sentence)}</p></div>'
-        f'<div class="cx-spread" aria-hidden="true"><p>–</p><div class="cx-members">{blank * members}</div></div>'
+        f'<div class="cx-score cx-waiting"><div class="cx-line"><b>{escape(name)}</b>'
+        f'<span class="cx-number">–</span></div><div class="cx-meter" aria-hidden="true"></div>'
+        f'<p class="cx-call">{escape(sentence)}</p></div>'
+        f'<div class="cx-spread" aria-hidden="true"><p>–</p>'
+        f'<div class="cx-members">{blank * members}</div></div>'
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
@@ -16,8 +17,10 @@ from cxrtriage.ui.texts import Texts
 
 EXAMPLES_FOLDER = Path(__file__).parents[1] / "examples"
 SYNTHETIC_SEEDS = (1, 2)
+CAMERA_WIDTH = 720  # pixels; more than the nets take, and with its button it fits a laptop's screen
 _SOURCE = "opening_source"  # which of the three ways was used last
 _OPENED = "opening_opened"
+_PHOTO = "opening_photo"
 _UPLOADS = "opening_uploads"  # counts up to empty the file widget when another way is used
 
 
@@ -33,6 +36,14 @@ class Opened:
     film: Film | None
     notice: str = ""
     problem: str = ""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture from the camera; `token` tells two of them apart."""
+
+    token: str
+    data: bytes
 
 
 @dataclass(frozen=True)
@@ -52,15 +63,15 @@ def examples(texts: Texts, folder: Path = EXAMPLES_FOLDER) -> list[Example]:
         Example(
             entry["title"],
             texts.fill("example_notice", **{k: entry[k] for k in ("title", "licence", "source")}),
-            lambda path=folder / entry["file"]: read_film(path),
+            partial(read_film, folder / entry["file"]),
         )
         for entry in entries
     ]
     drawn = [
         Example(
             texts.fill("synthetic_title", seed=seed),
-            texts["synthetic_notice"],
-            lambda seed=seed: draw_film(seed),
+            "",  # its own note says that it is drawn
+            partial(draw_film, seed),
         )
         for seed in SYNTHETIC_SEEDS
     ]
@@ -71,6 +82,8 @@ def open_film(texts: Texts) -> Opened | None:
     """The row of widgets that opens a film, and what was opened last."""
     shelf = examples(texts)
     uploads = st.session_state.setdefault(_UPLOADS, 0)
+    own_words = f"--cx-open:{json.dumps(texts['open_film'])};--cx-drop:{json.dumps(texts['open_film_drop'])}"
+    st.html(f"<style>.st-key-opening{{{own_words}}}</style>")  # see style.css
     with st.container(horizontal=True, key="opening", vertical_alignment="bottom"):
         file = st.file_uploader(
             texts["open_film"],
@@ -93,14 +106,15 @@ def open_film(texts: Texts) -> Opened | None:
             width=260,
         )
         camera = st.toggle(texts["camera"], key="opening_camera", help=texts["camera_help"])
-    shot = None
     if camera:
-        shot = st.camera_input(texts["camera_take"], key="opening_shot", on_change=_used, args=("camera",))
+        # Streamlit takes the picture in the size it is shown in: large, therefore, and gone afterwards.
+        st.camera_input(texts["camera_take"], key="opening_shot", on_change=_photographed, width=CAMERA_WIDTH)
     source = st.session_state.get(_SOURCE)
     if source == "file" and file is not None:
         return _open(texts, f"file:{file.file_id}", file.name, lambda: read_film(file.getvalue()))
-    if source == "camera" and shot is not None:
-        return _open(texts, f"camera:{shot.file_id}", texts["camera"], lambda: read_film(shot.getvalue()))
+    if source == "camera":
+        photo: Photo = st.session_state[_PHOTO]
+        return _open(texts, f"camera:{photo.token}", texts["camera"], lambda: read_film(photo.data))
     if source == "example" and chosen is not None:
         example = shelf[chosen]
         return _open(texts, f"example:{example.title}", example.title, example.read, example.notice)
@@ -115,6 +129,15 @@ def _used(source: str) -> None:
         st.session_state[_UPLOADS] += 1
     if source != "example":
         st.session_state["opening_example"] = None
+
+
+def _photographed() -> None:
+    """A picture was taken: keep its bytes and put the camera away."""
+    shot = st.session_state["opening_shot"]
+    if shot is not None:
+        st.session_state[_PHOTO] = Photo(shot.file_id, shot.getvalue())
+        st.session_state["opening_camera"] = False
+        _used("camera")
 
 
 def _open(texts: Texts, token: str, name: str, read: Callable[[], Film], notice: str = "") -> Opened:

@@ -42,7 +42,7 @@ def waiting_scores(texts: Texts, words: str) -> None:
 
 
 def scores_card(texts: Texts, assessment: Assessment, as_filed: Assessment | None = None) -> None:
-    """A row a class. `as_filed`: the unadjusted film's assessment where `assessment` is the adjusted one's."""
+    """A row a class. `as_filed`: the unadjusted film's assessment beside an adjusted one's."""
     diagnosis = assessment.diagnosis
     if diagnosis is None:
         return
@@ -146,7 +146,9 @@ def _moved(texts: Texts, name: str, score: ClassScore, as_filed: Assessment | No
 def _members(texts: Texts, assessment: Assessment, name: str) -> str:
     """The nets side by side for a class, with their spread as the heading."""
     assert assessment.diagnosis is not None
-    scores = {net: by_class[name] for net, by_class in assessment.diagnosis.members.items() if name in by_class}
+    scores = {
+        net: by_class[name] for net, by_class in assessment.diagnosis.members.items() if name in by_class
+    }
     label = class_label(texts, name)
     if len(scores) > 1:
         heading = texts.fill(

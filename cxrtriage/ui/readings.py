@@ -83,5 +83,5 @@ def _reading_name(film: Film, adjustment: Adjustment) -> tuple[str, str]:
 def _small(values: np.ndarray) -> np.ndarray:
     """A map as large as the viewer takes it; a session would otherwise hold one as large as the film each."""
     scale = min(1.0, LONGEST_MAP / max(values.shape))
-    size = (max(1, round(values.shape[1] * scale)), max(1, round(values.shape[0] * scale)))  # OpenCV: width first
-    return cv2.resize(values, size, interpolation=cv2.INTER_AREA)
+    rows, columns = (max(1, round(side * scale)) for side in values.shape)
+    return cv2.resize(values, (columns, rows), interpolation=cv2.INTER_AREA)

@@ -10,81 +10,13 @@ from collections.abc import Iterator, Mapping
 
 from cxrtriage.film.codes import Language
 
-CATALOGUE: dict[str, dict[Language, str]] = {
-    # --- every page
-    "title": {"en": "cxrtriage"},
-    "reading": {"en": "Reading"},
-    "caution": {"en": "Research and teaching. Not a medical device. Nothing leaves this machine."},
-    # --- opening a film
-    "open_film": {"en": "Open a chest film"},
-    "open_film_help": {
-        "en": "DICOM, PNG, JPEG, TIFF or WebP, up to 256 MB. The file stays on this machine and is not kept."
-    },
-    "example": {"en": "Example films"},
-    "example_choose": {"en": "Choose an example"},
-    "synthetic_title": {"en": "Synthetic film {seed} (drawn, no patient)"},
-    "synthetic_notice": {"en": "Synthetic: drawn by code for demonstration. No patient, no finding."},
-    "example_notice": {"en": "Example: {title}. {licence}. {source}"},
-    "camera": {"en": "Camera"},
-    "camera_help": {"en": "Photograph a film on its light box or on a screen with this device's camera"},
-    "camera_take": {"en": "Straight on, the film filling the picture"},
-    "opening": {"en": "Opening the film …"},
-    "bad_file": {"en": "{message} (code: {code})"},
+# What the film viewer says; all of it goes to the browser with the film.
+VIEWER: dict[str, dict[Language, str]] = {
     "empty_title": {"en": "No film open"},
     "empty_words": {
         "en": "Open a chest film above, or choose an example to look around. "
         "It is read at once; nothing is sent anywhere and nothing is kept."
     },
-    # --- what the reader noted
-    "film_facts": {"en": "{columns} × {rows}, {bits} bit, {format}"},
-    "view_by_tag": {"en": "{view} by the file's tag"},
-    "view_unknown": {"en": "View not stated in the file"},
-    "no_gate": {"en": "The program does not check yet that this is a frontal chest film: look before you trust a score."},
-    "gate_waits": {"en": "No film open"},
-    "gate_waits_words": {"en": "What the file says of itself appears here."},
-    # --- scores
-    "scores": {"en": "What the models say"},
-    "scores_wait": {"en": "Open a film, and the scores appear here."},
-    "reading_film": {"en": "Reading the film …"},
-    "class_tuberculosis": {"en": "Tuberculosis"},
-    "class_covid19": {"en": "COVID-19"},
-    "class_other_infection": {"en": "Other infection"},
-    "call_flagged": {"en": "Above the threshold {threshold} ({point}, {source})."},
-    "call_not_flagged": {
-        "en": "Below the threshold {threshold} ({point}, {source}). That does not make the film normal."
-    },
-    "call_uncertain": {
-        "en": "Uncertain: too close to the threshold {threshold} to call, which may itself lie "
-        "between {low} and {high} ({point}, {source})."
-    },
-    "source_card": {"en": "set on {population}"},
-    "source_site": {"en": "set by {site}"},
-    "point": {"en": "{name} {value}"},
-    "meter_label": {"en": "{label}: {probability} of 1; threshold {threshold}"},
-    "members": {"en": "Each model"},
-    "members_spread": {"en": "{label}: the models run from {low} to {high}"},
-    "member_alone": {"en": "{label}: one model"},
-    "moved": {"en": "As filed {before}, adjusted {after} ({difference})"},
-    "read_adjusted": {"en": "Read the adjusted film"},
-    "read_adjusted_help": {
-        "en": "Off: the models read the film as filed, whatever you do to it in the viewer. "
-        "On: they read what you see, crop and all, and the page shows how each score moves."
-    },
-    # --- the map
-    "map": {"en": "Where the score came from"},
-    "map_choice": {"en": "Map of"},
-    "map_option": {"en": "{net} · {label}"},
-    "map_caption": {"en": "Where the {label} score came from in {net}, not where disease is."},
-    "map_empty": {"en": "Nothing in the film spoke for {label} in {net}: there is no map."},
-    "map_limits": {
-        "en": "Such maps mark the right place clearly less often than radiologists do, least of all for "
-        "small or many lesions (Saporta 2022)."
-    },
-    # --- versions
-    "about": {"en": "Read in {seconds} s by cxrtriage {version}. Weights: {weights}."},
-    "download": {"en": "Save as JSON"},
-    "download_help": {"en": "The scores, thresholds and versions of this reading; no pixels, no name."},
-    # --- the viewer
     "viewer": {"en": "Film viewer"},
     "tools": {"en": "Tools"},
     "film": {"en": "Chest film"},
@@ -109,7 +41,9 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "only_crop": {"en": "Show only the crop"},
     "whole_film": {"en": "Whole film"},
     "right_side": {"en": "R"},
-    "right_side_hint": {"en": "The patient's right, as the file is laid out. Trust a marker on the film before this one."},
+    "right_side_hint": {
+        "en": "The patient's right, as the file is laid out. Trust a marker on the film before this one."
+    },
     "window_values_hint": {"en": "Window centre and width, in the grey values of the file"},
     "grey": {"en": "grey"},
     "shown_at": {"en": "shown at {ratio}"},
@@ -139,15 +73,82 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "help_reset": {"en": "Undo every adjustment"},
 }
 
-VIEWER_KEYS: tuple[str, ...] = (
-    "empty_title", "empty_words", "viewer", "tools", "film", "no_film", "loading", "window", "window_hint", "crop",
-    "crop_hint", "pan", "pan_hint", "invert", "invert_hint", "rotate", "rotate_hint", "fit", "fit_hint", "reset",
-    "reset_hint", "help", "help_hint", "only_crop", "whole_film", "right_side", "right_side_hint",
-    "window_values_hint", "grey", "shown_at", "off", "no_map", "brightness", "brightness_hint", "contrast",
-    "contrast_hint", "sharpness", "sharpness_hint", "clahe", "clahe_hint", "opacity", "opacity_hint", "map_none",
-    "map_more", "map_bar", "help_title", "help_window", "help_crop", "help_pan", "help_zoom", "help_fit", "help_turn",
-    "help_crop_map", "help_reset",
-)  # fmt: skip
+CATALOGUE: dict[str, dict[Language, str]] = {
+    **VIEWER,
+    # --- every page
+    "title": {"en": "cxrtriage"},
+    "reading": {"en": "Reading"},
+    "caution": {"en": "Research and teaching. Not a medical device. Nothing leaves this machine."},
+    # --- opening a film
+    "open_film": {"en": "Open a chest film"},
+    "open_film_drop": {"en": "or drop it here: DICOM, PNG, JPEG, TIFF, WebP, up to 256 MB"},
+    "open_film_help": {
+        "en": "DICOM, PNG, JPEG, TIFF or WebP, up to 256 MB. The file stays on this machine and is not kept."
+    },
+    "example": {"en": "Example films"},
+    "example_choose": {"en": "Choose an example"},
+    "synthetic_title": {"en": "Synthetic film {seed} (drawn, no patient)"},
+    "example_notice": {"en": "Example: {title}. {licence}. {source}"},
+    "camera": {"en": "Camera"},
+    "camera_help": {
+        "en": "Photograph a film on its light box or on a screen with this device's camera. "
+        "A phone's own camera app sees more detail: take the picture there and open it as a file."
+    },
+    "camera_take": {"en": "Straight on, the film filling the picture"},
+    "opening": {"en": "Opening the film …"},
+    "bad_file": {"en": "{message} (code: {code})"},
+    # --- what the reader noted
+    "film_facts": {"en": "{columns} × {rows}, {bits} bit, {format}"},
+    "view_by_tag": {"en": "{view} by the file's tag"},
+    "view_unknown": {"en": "View not stated in the file"},
+    "no_gate": {
+        "en": "No gate yet: the program does not check that this is a frontal chest film. "
+        "Look before you trust a score."
+    },
+    "gate_waits": {"en": "No film open"},
+    "gate_waits_words": {"en": "What the file says of itself appears here."},
+    # --- scores
+    "scores": {"en": "What the models say"},
+    "scores_wait": {"en": "Open a film, and the scores appear here."},
+    "reading_film": {"en": "Reading the film …"},
+    "class_tuberculosis": {"en": "Tuberculosis"},
+    "class_covid19": {"en": "COVID-19"},
+    "class_other_infection": {"en": "Other infection"},
+    "call_flagged": {"en": "Above the threshold {threshold} ({point}, {source})."},
+    "call_not_flagged": {
+        "en": "Below the threshold {threshold} ({point}, {source}). That does not make the film normal."
+    },
+    "call_uncertain": {
+        "en": "Uncertain: too close to the threshold {threshold} to call, which may itself lie "
+        "between {low} and {high} ({point}, {source})."
+    },
+    "source_card": {"en": "set on {population}"},
+    "source_site": {"en": "set by {site}"},
+    "point": {"en": "{name} {value}"},
+    "meter_label": {"en": "{label}: {probability} of 1; threshold {threshold}"},
+    "members_spread": {"en": "{label}: the models run from {low} to {high}"},
+    "member_alone": {"en": "{label}: one model"},
+    "moved": {"en": "As filed {before}, adjusted {after} ({difference})"},
+    "read_adjusted": {"en": "Read the adjusted film"},
+    "read_adjusted_help": {
+        "en": "Off: the models read the film as filed, whatever you do to it in the viewer. "
+        "On: they read what you see, crop and all, and the page shows how each score moves."
+    },
+    # --- the map
+    "map": {"en": "Where the score came from"},
+    "map_choice": {"en": "Map of"},
+    "map_option": {"en": "{net} · {label}"},
+    "map_caption": {"en": "Where the {label} score came from in {net}, not where disease is."},
+    "map_empty": {"en": "Nothing in the film spoke for {label} in {net}: there is no map."},
+    "map_limits": {
+        "en": "Such maps mark the right place clearly less often than radiologists do, least of all for "
+        "small or many lesions (Saporta 2022)."
+    },
+    # --- versions
+    "about": {"en": "Read in {seconds} s by cxrtriage {version}. Weights: {weights}."},
+    "download": {"en": "Save as JSON"},
+    "download_help": {"en": "The scores, thresholds and versions of this reading; no pixels, no name."},
+}
 
 
 class Texts(Mapping[str, str]):
@@ -171,4 +172,4 @@ class Texts(Mapping[str, str]):
 
     def viewer(self) -> dict[str, str]:
         """Those that the viewer in the browser needs."""
-        return {key: self[key] for key in VIEWER_KEYS}
+        return {key: self[key] for key in VIEWER}

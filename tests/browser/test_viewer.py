@@ -14,9 +14,16 @@ from cxrtriage.show.overlay import overlay
 from cxrtriage.ui.viewer.packing import shown_film
 from tests.browser.pages_for_tests.films import drawn_film, drawn_map
 
+pytestmark = pytest.mark.browser
+
 PAGE = "tests/browser/pages_for_tests/viewer_page.py"
 ONE_GREY_LEVEL = 1 / 255
-PHONE = {"viewport": {"width": 412, "height": 915}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+PHONE = {
+    "viewport": {"width": 412, "height": 915},
+    "has_touch": True,
+    "is_mobile": True,
+    "device_scale_factor": 2,
+}
 
 READ_PIXELS = """root => {
   const { rows, columns, pixels } = root.readAdjustedPixels();
@@ -34,7 +41,9 @@ def opened(tab: Any, served: Any) -> Any:
         tab.goto(f"{served(PAGE)}/?film={film}" + (f"&map={map_}" if map_ else ""))
         tab.wait_for_selector(".viewer.has-film:not(.waiting)")
         viewer = tab.locator(".viewer")
-        tab.wait_for_function("root => root.viewerState().filmName && root.viewerState().drawMs !== undefined", arg=element(tab))
+        tab.wait_for_function(
+            "root => root.viewerState().filmName && root.viewerState().drawMs !== undefined", arg=element(tab)
+        )
         return viewer
 
     return open_page
@@ -73,8 +82,9 @@ def random_adjustments(count: int, seed: int = 3) -> list[dict[str, Any]]:
     """Identity, each step alone, then everything at once in random amounts."""
     whole = {"left": 0.0, "top": 0.0, "right": 1.0, "bottom": 1.0}
     singles: list[dict[str, Any]] = [
-        {}, {"window_center": 0.45, "window_width": 1 / 255}, {"clahe": 2.0}, {"clahe": 8.0}, {"sharpness": 4.0},
-        {"quarter_turns": 1}, {"invert": True, "quarter_turns": 3, "crop": {**whole, "left": 0.1031}},
+        {}, {"window_center": 0.45, "window_width": 1 / 255}, {"clahe": 2.0}, {"clahe": 8.0},
+        {"sharpness": 4.0}, {"quarter_turns": 1},
+        {"invert": True, "quarter_turns": 3, "crop": {**whole, "left": 0.1031}},
     ]  # fmt: skip
     random = np.random.default_rng(seed)
     for _ in range(count):
@@ -97,7 +107,9 @@ def random_adjustments(count: int, seed: int = 3) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", ["eight_bit", "twelve_bit", "sixteen_bit", "large"])
-def test_the_viewer_shows_what_adjustment_apply_computes(opened: Any, name: str, complaints: list[str]) -> None:
+def test_the_viewer_shows_what_adjustment_apply_computes(
+    opened: Any, name: str, complaints: list[str]
+) -> None:
     film = shown_film(drawn_film(name))
     viewer = opened(name)
     for change in random_adjustments(3 if name == "large" else 12):
@@ -214,7 +226,44 @@ def test_the_wheel_zooms_at_the_pointer_and_a_double_click_fits(opened: Any, tab
     assert state(viewer)["zoom"] == pytest.approx(fitted["zoom"])
 
 
-def test_the_map_is_drawn_in_the_colours_of_the_report_and_its_opacity_redraws_it(opened: Any, tab: Any) -> None:
+def test_only_the_crop_is_shown_on_wish_and_the_whole_film_again(opened: Any, tab: Any) -> None:
+    viewer = opened()
+    fitted = state(viewer)["zoom"]
+    crop = {"left": 0.25, "top": 0.25, "right": 0.75, "bottom": 0.75}
+    runs = reported(tab)["runs"]
+    viewer.evaluate("(root, crop) => root.adjust({ crop })", crop)
+    wait_for_report(tab, runs)
+    viewer.locator("[data-tool=crop]").click()
+    viewer.locator("[data-act=only]").click()
+    assert state(viewer)["zoom"] == pytest.approx(2 * fitted)
+    runs = reported(tab)["runs"]
+    viewer.locator("[data-act=whole]").click()
+    assert state(viewer)["zoom"] == pytest.approx(fitted)
+    assert wait_for_report(tab, runs).crop.is_full
+
+
+def test_the_middle_button_and_space_move_the_film_with_any_tool(opened: Any, tab: Any) -> None:
+    viewer = opened()
+    box = stage_box(viewer)
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    start = state(viewer)["centre"]
+    tab.mouse.move(x, y)
+    tab.mouse.down(button="middle")
+    tab.mouse.move(x + 50, y, steps=3)
+    tab.mouse.up(button="middle")
+    moved = state(viewer)["centre"]
+    assert moved["x"] < start["x"]
+    viewer.locator(".stage").focus()
+    tab.keyboard.down(" ")
+    drag(tab, (x, y), (x, y + 50))
+    tab.keyboard.up(" ")
+    assert state(viewer)["centre"]["y"] < moved["y"]
+    assert state(viewer)["adjustment"]["window_width"] == 1
+
+
+def test_the_map_is_drawn_in_the_colours_of_the_report_and_its_opacity_redraws_it(
+    opened: Any, tab: Any
+) -> None:
     viewer = opened("eight_bit", "some")
     tab.wait_for_function("root => root.viewerState().hasMap", arg=element(tab))
     tab.wait_for_timeout(200)
@@ -247,7 +296,8 @@ def test_a_phone_has_no_side_scrolling_and_its_tools_can_be_touched(opened: Any,
     for button in viewer.locator(".tools button").all():
         box = button.bounding_box()
         assert box["height"] >= 44
-        assert 0 <= box["x"] and box["x"] + box["width"] <= 412
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 412
     runs = reported(tab)["runs"]
     box = stage_box(viewer)
     start = (box["x"] + box["width"] * 0.4, box["y"] + box["height"] * 0.4)
@@ -255,7 +305,9 @@ def test_a_phone_has_no_side_scrolling_and_its_tools_can_be_touched(opened: Any,
     crop = wait_for_report(tab, runs).crop
     assert 0.02 <= crop.right - crop.left < 0.6
     zoom = state(viewer)["zoom"]
-    touch_drag(tab, [start, (start[0] + 40, start[1])], [(start[0] - 40, start[1]), (start[0] + 80, start[1])])
+    touch_drag(
+        tab, [start, (start[0] + 40, start[1])], [(start[0] - 40, start[1]), (start[0] + 80, start[1])]
+    )
     assert state(viewer)["zoom"] > 2 * zoom
 
 
@@ -303,7 +355,8 @@ def drawn_colour(viewer: Any, x: int, y: int) -> np.ndarray:
     script = """(root, [x, y]) => {
       const canvas = root.querySelector("canvas.film");
       const { zoom, centre } = root.viewerState();
-      const at = [canvas.width / 2 + (x + 0.5 - centre.x) * zoom, canvas.height / 2 + (y + 0.5 - centre.y) * zoom];
+      const at = [[canvas.width, x, centre.x], [canvas.height, y, centre.y]]
+        .map(([size, film, middle]) => size / 2 + (film + 0.5 - middle) * zoom);
       return [...canvas.getContext("2d").getImageData(...at.map(Math.floor), 1, 1).data].slice(0, 3);
     }"""
     return np.array(viewer.evaluate(script, [x, y]))

@@ -21,6 +21,7 @@ from pydicom.uid import (
     DigitalXRayImageStorageForProcessing,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
+    MediaStorageDirectoryStorage,
     MRImageStorage,
     SecondaryCaptureImageStorage,
 )
@@ -237,7 +238,8 @@ def test_no_text_of_the_header_is_in_an_error() -> None:
     data = dicom(RAMP, SOPClassUID="1.2.3.999.888", PatientName="SECRET^NAME", BodyPartExamined="SECRET")
     error = refused(data)
     assert error.code == "not_a_film"
-    assert "SECRET" not in error.message and "999.888" not in error.message
+    assert "SECRET" not in error.message
+    assert "999.888" not in error.message
 
 
 @pytest.mark.parametrize(
@@ -261,6 +263,14 @@ def test_no_text_of_the_header_is_in_an_error() -> None:
 )
 def test_refusals(data: bytes, code: str) -> None:
     assert refused(data).code == code
+
+
+def test_a_directory_of_a_disc_is_no_film() -> None:
+    dataset = Dataset()
+    dataset.SOPClassUID = MediaStorageDirectoryStorage  # for the meta information only
+    dataset.FileSetID = "DISC"
+    data = file_of(dataset).replace(b"\x08\x00\x16\x00UI", b"\x08\x00\x17\x00UI")
+    assert refused(data).code == "not_a_film"
 
 
 def test_one_frame_of_a_multi_frame_class_is_a_film() -> None:

@@ -34,8 +34,6 @@ def outcome(path: Path) -> str:
     try:
         read_film(path)
     except FilmError as error:
-        assert error.code in FILM_CODES
-        assert error.message
         return error.code
     return "film"
 
@@ -51,6 +49,8 @@ def test_every_file_of_the_table_is_read_or_refused_as_expected(data_folder: Pat
         found = outcome(table.parent / row["file"])
         if found not in allowed:
             wrong.append(f"{row['file']}: {found} instead of {expect}")
+        if found != "film" and found not in FILM_CODES:
+            wrong.append(f"{row['file']}: {found} is no code")
     assert not wrong
     assert len(rows) >= 100
 

@@ -183,7 +183,8 @@ def test_decompression_bombs_are_not_opened(side: int) -> None:
 def test_what_is_no_film_is_refused_with_a_sentence(data: bytes, code: str, detail: str | None) -> None:
     error = refused(data)
     assert (error.code, error.detail) == (code, detail)
-    assert error.message.endswith(".") and len(error.message) > 20
+    assert error.message.endswith(".")
+    assert len(error.message) > 20
 
 
 def test_limits_are_those_asked_for() -> None:
@@ -211,4 +212,5 @@ def test_a_path_that_cannot_be_read_is_a_film_error(tmp_path: Path) -> None:
 def test_a_real_film_reads(data_folder: Path) -> None:
     film = read_film(data_folder / "cxr" / "shenzhen-00001.webp")
     assert (film.bits, film.format, film.notes) == (8, "webp", ())
-    assert film.pixels.min() >= 0.0 and film.pixels.max() <= 1.0
+    assert film.pixels.min() >= 0.0
+    assert film.pixels.max() <= 1.0

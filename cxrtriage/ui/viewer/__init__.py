@@ -70,16 +70,22 @@ def film_viewer(
         "solid_from": SOLID_FROM,
         "height": height,
     }
+    packs: dict[str, Pack] = {}
+    if film is None:
+        st.session_state.pop(f"{key}_pack", None)
+    else:
+        packs["film"] = _kept_pack(key, film)
+        data["film"] = packs["film"].name
+    if film is not None and overlay is not None:
+        data["map"] = {"name": None, "label": overlay.label}
+        if overlay.values is not None:
+            packs["map"] = pack_map(overlay.values, f"{data['film']}.{overlay.name}")
+            data["map"]["name"] = packs["map"].name
     with st.container(gap=None):
-        if film is not None:
-            pack = _kept_pack(key, film)
-            data["film"] = pack.name
-            _carrier(data=pack.data, key=f"{key}_film", height=1)
-            if overlay is not None:
-                data["map"] = _send_map(overlay, pack.name, key)
-        else:
-            st.session_state.pop(f"{key}_pack", None)
+        # The viewer comes first: an element whose place changes would be mounted anew.
         result = _component(data=data, key=key, on_change_change=lambda: None)
+        for kind, pack in packs.items():
+            _carrier(data=pack.data, key=f"{key}_{kind}", height=1)
     return ViewerResult(reported_adjustment(result.get("change"), data["film"], start))
 
 
@@ -95,8 +101,8 @@ def reported_adjustment(change: Any, film_name: str | None, start: Adjustment) -
     if not isinstance(change, Mapping) or film_name is None or change.get("film") != film_name:
         return start
     try:
-        return Adjustment.from_dict(change.get("adjustment"))
-    except ValueError:  # not what our own script sends, so not for us to act on
+        return Adjustment.from_dict(change["adjustment"])
+    except (KeyError, ValueError):  # not what our own script sends, so not for us to act on
         return start
 
 
@@ -107,11 +113,3 @@ def _kept_pack(key: str, film: Film) -> Pack:
         kept = (film, pack_film(film))
         st.session_state[f"{key}_pack"] = kept
     return kept[1]
-
-
-def _send_map(overlay: ViewerMap, film_name: str, key: str) -> dict[str, str | None]:
-    if overlay.values is None:
-        return {"name": None, "label": overlay.label}
-    name = f"{film_name}.{overlay.name}"
-    _carrier(data=pack_map(overlay.values, name).data, key=f"{key}_map", height=1)
-    return {"name": name, "label": overlay.label}

@@ -88,13 +88,18 @@ def pack_film(film: Film) -> Pack:
 
 
 def pack_map(values: np.ndarray, name: str) -> Pack:
-    """A map, float32 (rows, columns) in 0..1 in film pixels, as uint8 of at most 512 pixels a side."""
+    """A map, float32 (rows, columns) in 0..1 in film pixels, as uint8 of at most 512 pixels a side.
+
+    Named by `name` and its values, since an adjusted film has other maps of the same nets.
+    """
     scale = min(1.0, LONGEST_MAP / max(values.shape))
     rows, columns = (max(1, round(side * scale)) for side in values.shape)
     small = cv2.resize(np.asarray(values, np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
     greys = np.floor(np.clip(small, 0, 1) * 255 + 0.5).astype(np.uint8)
-    header = {"kind": "map", "name": name, "rows": rows, "columns": columns}
-    return Pack(name, _packed(header, _differences(greys)))
+    body = _differences(greys)
+    full_name = f"{name}-{zlib.crc32(body):08x}"
+    header = {"kind": "map", "name": full_name, "rows": rows, "columns": columns}
+    return Pack(full_name, _packed(header, body))
 
 
 def _differences(numbers: np.ndarray) -> bytes:

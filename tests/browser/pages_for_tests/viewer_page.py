@@ -5,12 +5,11 @@
 
 import json
 
-import numpy as np
 import streamlit as st
 
-from tests.browser.pages_for_tests.films import drawn_film, drawn_map
 from cxrtriage.ui.texts import Texts
 from cxrtriage.ui.viewer import ViewerMap, film_viewer
+from tests.browser.pages_for_tests.films import drawn_film, drawn_map
 
 st.set_page_config(layout="wide")
 choice = st.query_params.get("film", "eight_bit")

@@ -36,7 +36,7 @@ export class Controls {
     const acts = {
       invert: () => viewer.invert(), rotate: () => viewer.rotate(), fit: () => viewer.fit(),
       reset: () => viewer.reset(), help: () => viewer.toggleHelp(), only: () => viewer.showOnlyCrop(),
-      whole: () => viewer.adjust({ crop: IDENTITY.crop }),
+      whole: () => viewer.uncrop(),
     };
     for (const button of root.querySelectorAll("[data-act]")) {
       button.addEventListener("click", acts[button.dataset.act]);

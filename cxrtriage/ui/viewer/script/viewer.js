@@ -161,6 +161,11 @@ export class Viewer {
     this.fit();
   }
 
+  uncrop() {
+    this.adjust({ crop: IDENTITY.crop });
+    if (this.onlyCrop) this.showOnlyCrop(false);
+  }
+
   setOpacity(opacity) {
     this.opacity = opacity;
     this.redraw();

@@ -1,0 +1,84 @@
+"""The JSON of a film, there and back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cxrtriage.reading.assessment import (
+    SCHEMA,
+    Assessment,
+    ClassScore,
+    Diagnosis,
+    FilmFacts,
+    Versions,
+)
+
+share = st.floats(0, 1)
+text = st.text(max_size=12)
+scores = st.builds(
+    ClassScore,
+    probability=share,
+    threshold=share,
+    interval=st.tuples(share, share),
+    operating_point=text,
+    threshold_source=text,
+    population=text,
+    call=st.sampled_from(["flagged", "not_flagged", "uncertain"]),
+)
+assessments = st.builds(
+    Assessment,
+    file=text,
+    sha256=st.none() | text,
+    status=st.sampled_from(["read", "refused"]),
+    versions=st.builds(Versions, cxrtriage=text, weights=st.dictionaries(text, text)),
+    codes=st.lists(text).map(tuple),
+    message=st.none() | text,
+    film=st.none()
+    | st.builds(
+        FilmFacts,
+        rows=st.integers(1),
+        columns=st.integers(1),
+        bits=st.integers(1, 32),
+        format=text,
+        spacing_mm=st.none() | st.tuples(share, share),
+    ),
+    diagnosis=st.none()
+    | st.builds(
+        Diagnosis,
+        classes=st.dictionaries(text, scores),
+        members=st.dictionaries(text, st.dictionaries(text, share)),
+        uncertain=st.booleans(),
+    ),
+    findings=st.none() | st.dictionaries(text, share),
+    gate=st.none(),
+    severity=st.none(),
+    seconds=st.dictionaries(text, share),
+)
+
+
+@given(assessments)
+def test_an_assessment_survives_its_json(assessment):
+    line = assessment.to_json()
+    assert "\n" not in line
+    assert Assessment.from_json(line) == assessment
+
+
+def test_the_keys_are_those_of_the_schema():
+    values = json.loads(Assessment("a.dcm", None, "refused", Versions("0.1.0", {})).to_json())
+    assert list(values) == [
+        "schema", "file", "sha256", "status", "versions", "codes", "message", "film", "gate",
+        "diagnosis", "findings", "severity", "seconds",
+    ]  # fmt: skip
+    assert values["schema"] == SCHEMA
+
+
+@pytest.mark.parametrize(
+    "line", ["[]", "{}", '{"schema": "other/1"}', f'{{"schema": "{SCHEMA}"}}', "no json"]
+)
+def test_another_line_is_no_assessment(line):
+    with pytest.raises(ValueError, match=r"not a cxrtriage/assessment/1|Expecting"):
+        Assessment.from_json(line)

@@ -1,0 +1,178 @@
+"""From film to assessment with small nets."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from random_films import random_film
+
+from cxrtriage.film.film import FilmError
+from cxrtriage.reading.ensemble import read_ensemble, write_ensemble
+from cxrtriage.reading.triage import Triage, _class_score
+from cxrtriage.weights import OperatingPoint, WeightsError, read_card, write_card
+
+
+def test_an_assessment_names_members_classes_thresholds_and_versions(weights_folder, film):
+    triage = Triage.load(weights_folder)
+    assessment = triage.assess(film, file="a.png")
+    assert assessment.file == "a.png"
+    assert assessment.status == "read"
+    assert assessment.severity is None
+    assert assessment.findings is None
+    assert set(assessment.diagnosis.members) == set(triage.members) == {"tb_a", "tb_b", "tb_c"}
+    score = assessment.diagnosis.classes["tuberculosis"]
+    own = [member["tuberculosis"] for member in assessment.diagnosis.members.values()]
+    assert score.probability == pytest.approx(np.mean(own))
+    assert (score.threshold, score.operating_point, score.threshold_source) == (
+        0.5,
+        "sensitivity_0.90",
+        "card",
+    )
+    card = read_card("tb_a", weights_folder)
+    assert assessment.versions.weights["tb_a"] == card.sha256[:12]
+
+
+def test_the_score_is_the_calibrated_softmax_of_the_net(weights_folder, film):
+    triage = Triage.load(weights_folder, ["tb_a"])
+    member = triage._members["tb_a"]
+    with torch.no_grad():
+        logits = member.net(member.form.tensor(member.form.image(film)))
+    expected = torch.softmax(logits / 1.5, dim=1)[0, 1].item()
+    assert triage.assess(film).diagnosis.members["tb_a"]["tuberculosis"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_reading_is_the_same_with_and_without_maps_and_every_time(weights_folder, film):
+    triage = Triage.load(weights_folder)
+    first = triage.assess(film).diagnosis
+    assert triage.read(film)[0].diagnosis == first == triage.assess(film).diagnosis
+
+
+@pytest.mark.parametrize(
+    ("probability", "call"),
+    [(0.2, "not_flagged"), (0.39, "not_flagged"), (0.4, "uncertain"), (0.55, "uncertain"), (0.6, "uncertain"),
+     (0.61, "flagged"), (1.0, "flagged")],
+)  # fmt: skip
+def test_a_score_within_the_error_of_the_threshold_is_uncertain(probability, call):
+    point = OperatingPoint(0.5, (0.4, 0.6), 0.9, 0.7, "films")
+    assert _class_score(probability, "youden", point).call == call
+
+
+def test_a_threshold_without_error_has_no_uncertain_middle():
+    point = OperatingPoint(0.5, (0.5, 0.5), 0.9, 0.7, "films")
+    assert _class_score(0.5, "youden", point).call == "flagged"
+
+
+def test_a_combination_nobody_measured_has_no_threshold(weights_folder):
+    Triage.load(weights_folder, ["tb_b", "tb_a"])
+    with pytest.raises(WeightsError, match="No threshold was measured for tb_a, tb_c together"):
+        Triage.load(weights_folder, ["tb_a", "tb_c"])
+
+
+def test_a_threshold_of_other_weights_is_not_used(weights_folder, tmp_path):
+    for path in weights_folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    ensemble = read_ensemble(tmp_path)
+    write_ensemble(replace(ensemble, weights={**ensemble.weights, "tb_b": "0" * 64}), tmp_path)
+    with pytest.raises(WeightsError, match="No threshold was measured"):
+        Triage.load(tmp_path, ["tb_a", "tb_b"])
+
+
+def test_an_unknown_model_is_named_with_the_known_ones(weights_folder):
+    with pytest.raises(WeightsError, match="There is no model tb_x; known are tb_a, tb_b, tb_c"):
+        Triage.load(weights_folder, ["tb_x"])
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "sentence"),
+    [
+        ("tb_a.safetensors", None, "The weights tb_a.safetensors are not in .*; fetch them again."),
+        (
+            "tb_a.safetensors",
+            b"no weights",
+            "The weights tb_a.safetensors are not the ones their card speaks of",
+        ),
+        ("tb_a.json", None, "The card tb_a.json is not in .*; fetch the weights again."),
+        ("tb_a.json", b'{"schema"', "The card tb_a.json is damaged; fetch the weights again."),
+        ("tb_a.json", b"\xff\xfe", "The card tb_a.json is damaged; fetch the weights again."),
+        ("ensemble.json", None, "ensemble.json is not in .*; fetch the weights again."),
+        ("ensemble.json", b"[]", "ensemble.json is damaged; fetch the weights again."),
+    ],
+)
+def test_missing_or_damaged_weights_are_a_clear_sentence(weights_folder, tmp_path, name, damage, sentence):
+    for path in weights_folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    if damage is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_bytes(damage)
+    with pytest.raises(WeightsError, match=sentence):
+        Triage.load(tmp_path)
+
+
+def test_weights_that_do_not_fit_their_card_are_refused(weights_folder, tmp_path):
+    for path in weights_folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    write_card(replace(read_card("tb_a", tmp_path), architecture="resnet50"), tmp_path)
+    with pytest.raises(WeightsError, match=r"tb_a\.safetensors do not fit their card"):
+        Triage.load(tmp_path, ["tb_a"])
+
+
+def test_a_net_that_gives_no_number_shows_none(weights_folder, film):
+    triage = Triage.load(weights_folder, ["tb_a"])
+    triage._members["tb_a"].net.head.bias.fill_(float("nan"))
+    with pytest.raises(WeightsError, match="tb_a gave no number"):
+        triage.assess(film)
+
+
+def test_a_refusal_has_its_code_and_sentence_and_nothing_else(weights_folder):
+    row = Triage.load(weights_folder, ["tb_a"]).refusal(FilmError("empty"), file="x.png", data=b"")
+    assert (row.status, row.codes, row.film, row.diagnosis) == ("refused", ("empty",), None, None)
+    assert row.message.endswith(".")
+    assert row.sha256 == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_threads_do_not_mix_films(weights_folder):
+    triage = Triage.load(weights_folder, ["tb_a", "tb_b"])
+    films = [random_film(seed) for seed in range(6)]
+    alone = [triage.read(film) for film in films]
+    together: dict[int, object] = {}
+
+    def read(number: int) -> None:
+        together[number] = triage.read(films[number])
+
+    for _ in range(3):
+        threads = [threading.Thread(target=read, args=(number,)) for number in range(len(films))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for number, (assessment, maps) in enumerate(alone):
+            other, other_maps = together[number]
+            for name, member in assessment.diagnosis.members.items():
+                assert other.diagnosis.members[name] == pytest.approx(member, abs=1e-5)
+            for one, two in zip(maps, other_maps, strict=True):
+                np.testing.assert_allclose(one.map, two.map, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_thousand_maps_leave_nothing_behind(weights_folder, film):
+    """Neither hooks nor graphs nor tensors stay on the shared net."""
+    triage = Triage.load(weights_folder, ["tb_a"])
+    net = triage._members["tb_a"].net
+
+    def tensors() -> int:
+        gc.collect()
+        return sum(type(thing) in (torch.Tensor, torch.nn.Parameter) for thing in gc.get_objects())
+
+    triage.saliency(film, "tb_a", "tuberculosis")
+    before = tensors()
+    for _ in range(1000):
+        triage.saliency(film, "tb_a", "tuberculosis")
+    assert tensors() <= before
+    assert all(not module._forward_hooks and not module._backward_hooks for module in net.modules())
+    assert all(weight.grad is None for weight in net.parameters())

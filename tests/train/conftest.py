@@ -1,0 +1,68 @@
+"""A tiny data folder in the manifest's form: films that a net can learn in a few steps."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+# Lets the tests of this folder import what lies beside them, under any import mode of pytest.
+sys.path.insert(0, str(Path(__file__).parent))
+
+COLUMNS = ("file", "source", "patient", "label", "view", "age", "sex", "adult", "split", "licence")
+SPLITS = ("train", "train", "train", "val", "val", "test", "test")
+
+
+@pytest.fixture
+def tiny_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two sources of both classes, 7 films a class and source; the ill have a bright upper corner."""
+    folder = tmp_path / "data"
+    (folder / "cxr").mkdir(parents=True)
+    random = np.random.default_rng(0)
+    rows = []
+    for source in ("north", "south"):
+        for label in ("normal", "tuberculosis"):
+            for number, split in enumerate(SPLITS):
+                pixels = random.integers(0, 120, (64, 60)).astype(np.uint8)
+                if label == "tuberculosis":
+                    pixels[8:28, 8:28] = 250
+                name = f"{source}-{label}-{number}.png"
+                Image.fromarray(pixels).save(folder / "cxr" / name)
+                rows.append((name, source, name, label, "PA", "40", "F", "1", split, "CC0"))
+    write_films(folder, rows)
+    monkeypatch.setenv("CXRTRIAGE_DATA", str(folder))
+    return folder
+
+
+def write_films(folder: Path, rows: list[tuple[str, ...]], columns: tuple[str, ...] = COLUMNS) -> None:
+    with (folder / "films.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(columns)
+        writer.writerows(rows)
+
+
+@pytest.fixture
+def tiny_config(tmp_path: Path) -> Path:
+    """Settings of a net that trains on `tiny_data` in seconds."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(
+        """
+name: tiny
+architecture: mobilenet_v2
+options: {neck: none, dropout: 0.0}
+input: {size: 32, trim: 0.02}
+sources: {north: 1, south: 1}
+threshold_sources: [north, south]
+augmentation: {erasing: null, randaugment: null, flip: 0.0, disguise: null}
+learning_rate: 0.01
+batch: 4
+epochs: 1
+films_per_epoch: 8
+workers: 0
+"""
+    )
+    return path

@@ -1,0 +1,160 @@
+"""`python -m train distil`: a start for a net that has no ImageNet weights here.
+
+The net learns to give the feature maps that an ImageNet-trained MobileNetV2 gives for the same film
+(feature distillation; Romero 2014), on films of every label, none of which it is told.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+import yaml
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader
+
+from cxrtriage.nets.backbone import BACKBONES
+from cxrtriage.reading.input_form import InputForm
+from cxrtriage.weights import save_net
+from train.augmentation import film_augmentation
+from train.films import FilmImages, cached_images
+from train.manifest import data_folder, read_films
+from train.settings import Augmentation, Disguise, SettingsError, build_settings
+
+CACHE = "cache"
+# The grey values a net of the paper's normalisation sees, and those of the ImageNet MobileNetV2.
+_TEACHER_FORM = InputForm(size=224, mean=(127.5,) * 3, deviation=(127.5,) * 3)
+
+
+@dataclass(frozen=True)
+class DistilSettings:
+    """`student_size`: side the student sees; it is smaller than the teacher's, to save time.
+
+    `exclude` names sources that are kept out, so that nets which are tested on a left-out source
+    have not even seen its films.
+    """
+
+    name: str
+    architecture: str
+    teacher_file: str
+    input: InputForm = field(default_factory=InputForm)
+    student_size: int = 128
+    exclude: tuple[str, ...] = ()
+    learning_rate: float = 0.002
+    weight_decay: float = 0.05
+    batch: int = 32
+    epochs: int = 12
+    precision: str = "32-true"
+    workers: int = 1
+    seed: int = 1
+
+
+class Distiller(L.LightningModule):
+    def __init__(self, settings: DistilSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.student = BACKBONES[settings.architecture]()
+        teacher = BACKBONES["mobilenet_v2"]()
+        teacher.load_imagenet(load_file(data_folder() / settings.teacher_file))
+        # In a tuple, so that the teacher is neither trained nor saved with the student.
+        self.teacher = (teacher.eval().requires_grad_(False),)
+        self.project = nn.ModuleList(
+            nn.Conv2d(ours, theirs, kernel_size=1)
+            for ours, theirs in zip(self.student.channels[-2:], teacher.channels[-2:], strict=True)
+        )
+
+    def setup(self, stage: str) -> None:
+        for net in (self.student, self.teacher[0]):
+            net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
+
+    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
+        films = batch[0].float()
+        with torch.no_grad():
+            scale, shift = _TEACHER_FORM.scale_and_shift
+            targets = self.teacher[0].to(films.device)(films * scale + shift)[-2:]
+        scale, shift = self.settings.input.scale_and_shift
+        size = self.settings.student_size
+        small = functional.interpolate(films, size=(size, size), mode="bilinear", antialias=True)
+        maps = self.student((small * scale + shift).to(memory_format=torch.channels_last))[-2:]
+        losses = []
+        for project, ours, theirs in zip(self.project, maps, targets, strict=True):
+            theirs = functional.adaptive_avg_pool2d(theirs.float(), (ours.shape[-2], ours.shape[-1]))
+            losses.append((1 - functional.cosine_similarity(project(ours).float(), theirs, dim=1)).mean())
+        loss = torch.stack(losses).sum()
+        self.log("loss", loss, prog_bar=True)
+        return loss
+
+    def configure_optimizers(self) -> Any:
+        s = self.settings
+        optimiser = torch.optim.AdamW(self.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay)
+        steps = int(self.trainer.estimated_stepping_batches)
+        warmup = max(1, steps // 20)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimiser,
+            lambda step: (
+                (step + 1) / warmup
+                if step < warmup
+                else 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
+            ),
+        )
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def read_distil_settings(path: Path) -> DistilSettings:
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if "input" in values:
+        values["input"] = InputForm.from_dict(values["input"])
+    return build_settings(DistilSettings, values, str(path))
+
+
+def distil(settings: DistilSettings, runs: Path, *, steps: int | None = None) -> Path:
+    """Train as the settings say and write `runs/NAME/NAME.safetensors`: the backbone alone."""
+    folder = runs / settings.name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "settings.yaml").write_text(yaml.safe_dump(asdict(settings), sort_keys=False))
+    L.seed_everything(settings.seed, workers=True)
+    rows = [
+        row
+        for row in read_films(data_folder())
+        if row.split == "train" and row.adult is not False and row.source not in settings.exclude
+    ]
+    if not rows:
+        raise SettingsError("no film is left to distil on.")
+    films = FilmImages(
+        cached_images(rows, settings.input, runs / CACHE),
+        [0] * len(rows),
+        film_augmentation(Augmentation(erasing=None, randaugment=None, flip=0.5, disguise=Disguise())),
+    )
+    distiller = Distiller(settings)
+    last = folder / "last.ckpt"
+    trainer = L.Trainer(
+        default_root_dir=folder,
+        logger=TensorBoardLogger(folder, name="", version="log"),
+        callbacks=[ModelCheckpoint(folder, save_last=True)],
+        max_epochs=1 if steps else settings.epochs,
+        limit_train_batches=steps or 1.0,
+        precision=settings.precision,  # type: ignore[arg-type]  # checked by Lightning
+        gradient_clip_val=1.0,
+        enable_model_summary=False,
+        log_every_n_steps=10,
+    )
+    loader = DataLoader(
+        films,
+        batch_size=settings.batch,
+        shuffle=True,
+        num_workers=settings.workers,
+        persistent_workers=settings.workers > 0,
+        drop_last=len(films) > settings.batch,
+    )
+    trainer.fit(distiller, loader, ckpt_path=str(last) if last.is_file() else None)
+    path = folder / f"{settings.name}.safetensors"
+    save_net(distiller.student.cpu(), path)
+    return path

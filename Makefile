@@ -51,7 +51,7 @@ format: venv-dev
 	$(BIN)/ruff check --fix .
 
 bench: venv-dev
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench_reading
 
 # The tables of train/results and the cards, from the weights that are here and the films in CXRTRIAGE_DATA.
 figures: venv

@@ -26,6 +26,7 @@ from train.films import Labelled, cached_images, labelled
 from train.fit import CACHE
 from train.manifest import data_folder, read_films
 from train.settings import Settings, settings_from_dict
+from train.tables import write_table
 
 RESULTS = Path("train/results")
 POINTS = ("sensitivity_0.90", "specificity_0.70", "youden")
@@ -78,6 +79,7 @@ def evaluate(
         print(f"{name}: AUROC {figures['test']['auroc']}", flush=True)
     if len(names) > 1:
         _write_ensemble(members, validation, test, weights, results)
+    write_table(names, results)
 
 
 def _evaluate_one(

@@ -1,0 +1,113 @@
+"""The command line: rows, order, exit codes, maps; on what the repository ships."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cxrtriage.cli import main
+from cxrtriage.reading.assessment import Assessment
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = ROOT / "cxrtriage" / "examples"
+FAST = ["--models", "tb_mobilenet_v2"]
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    folder = tmp_path / "films"
+    (folder / "b").mkdir(parents=True)
+    shutil.copy(EXAMPLES / "shenzhen-00387.webp", folder / "z.webp")
+    shutil.copy(EXAMPLES / "nih-12-bit.dcm", folder / "b" / "no-ending")
+    (folder / "a.pdf").write_bytes(b"%PDF-1.7 nothing")
+    (folder / ".hidden").write_bytes(b"x")
+    return folder
+
+
+def test_a_row_a_file_in_sorted_order_and_3_where_one_was_refused(films, capsys):
+    assert main(["assess", str(films), *FAST]) == 3
+    out, err = capsys.readouterr()
+    rows = [Assessment.from_json(line) for line in out.splitlines()]
+    assert [Path(row.file).name for row in rows] == ["a.pdf", "no-ending", "z.webp"]
+    assert [row.status for row in rows] == ["refused", "read", "read"]
+    assert rows[0].message
+    assert rows[0].diagnosis is None
+    assert rows[1].film.format == "dicom"
+    assert rows[2].diagnosis.classes["tuberculosis"].probability > 0.5
+    assert "2 read, 1 refused" in err
+    assert "not a medical device" in err
+
+
+def test_0_where_all_were_read_and_rows_go_to_the_file(tmp_path, capsys):
+    out = tmp_path / "out.jsonl"
+    assert main(["assess", str(EXAMPLES / "shenzhen-00010.webp"), "--out", str(out), *FAST]) == 0
+    assert capsys.readouterr().out == ""
+    (line,) = out.read_text().splitlines()
+    values = json.loads(line)
+    assert values["schema"] == "cxrtriage/assessment/1"
+    assert values["severity"] is None
+    assert values["findings"] is None
+    assert set(values["seconds"]) == {"read", "gate", "diagnosis", "saliency", "severity"}
+
+
+def test_maps_are_written_beside_and_do_not_overwrite_each_other(tmp_path):
+    films, maps = tmp_path / "films", tmp_path / "maps"
+    for folder in ("one", "two"):
+        (films / folder).mkdir(parents=True)
+        shutil.copy(EXAMPLES / "shenzhen-00387.webp", films / folder / "film.webp")
+    assert main(["assess", str(films), "--maps", str(maps), "--out", str(tmp_path / "o"), *FAST]) == 0
+    assert sorted(path.name for path in maps.iterdir()) == [
+        "film-2.tuberculosis.png",
+        "film.tuberculosis.png",
+    ]
+    with Image.open(maps / "film.tuberculosis.png") as picture:
+        pixels = np.asarray(picture)
+    assert pixels.shape == (512, 512, 3)
+    assert (pixels[..., 0] != pixels[..., 2]).any()  # coloured where the score came from
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["assess", "nowhere.png"], "There is no file or folder nowhere.png."),
+        (["assess", str(EXAMPLES), "--models", "tb_x"], "There is no model tb_x"),
+        (
+            ["assess", str(EXAMPLES / "shenzhen-00010.webp"), "--out", "no/such/folder/o", *FAST],
+            "cannot be written",
+        ),
+    ],
+)
+def test_wrong_usage_is_2_with_a_sentence(arguments, sentence, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT / "tests")
+    assert main(arguments) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_help_says_what_it_is_not_and_is_quick_to_import():
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "cxrtriage", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "not a medical device" in result.stdout
+    assert "torch" not in result.stderr.split()
+
+
+@pytest.mark.slow
+def test_every_real_dicom_gets_its_row(data_folder, tmp_path):
+    out = tmp_path / "out.jsonl"
+    assert main(["assess", str(data_folder / "dicom"), "--out", str(out), *FAST]) == 3
+    rows = [Assessment.from_json(line) for line in out.read_text().splitlines()]
+    files = sorted(path.name for path in (data_folder / "dicom").iterdir())
+    assert [Path(row.file).name for row in rows] == files
+    for row in rows:
+        assert (row.status == "read") == (row.diagnosis is not None) == (row.message is None)

@@ -78,7 +78,7 @@ def evaluate(
         (results / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
         print(f"{name}: AUROC {figures['test']['auroc']}", flush=True)
     if len(names) > 1:
-        _write_ensemble(members, validation, test, weights, results)
+        _write_ensemble(members, validation, test, runs, weights, results)
     write_table(names, results)
 
 
@@ -101,8 +101,8 @@ def _evaluate_one(
         "sha256": member.card.sha256,
         "temperature": round(temperature, 4),
         "test": _split_figures(test_scores, points, settings),
-        "controls": _controls(member, test_scores),
-        "leave_one_source_out": _left_out(name, member.card.sha256, runs, results),
+        "controls": _controls(member, test_scores, settings),
+        "leave_one_source_out": _left_out_figures(name, member.card.sha256, runs, results),
     }
     class_name = member.card.classes[0]
     card = replace(
@@ -198,8 +198,9 @@ def _source_figures(scores: Scores, points: dict[str, OperatingPoint]) -> dict[s
     }
 
 
-def _controls(member: Member, scores: Scores) -> dict[str, Any]:
+def _controls(member: Member, scores: Scores, settings: Settings) -> dict[str, Any]:
     """AUROC of the very same films, whole, without lungs, and of their border alone."""
+    scores = scores.of([s for s in scores.sources if s not in settings.unquoted_sources])
     masks = lung_masks(data_folder())
     index = np.array(masked_rows(scores.films.rows, masks), int)
     masked = scores.at(index)
@@ -211,7 +212,10 @@ def _controls(member: Member, scores: Scores) -> dict[str, Any]:
             "whole": masked.auroc(),
             "control": _changed(member, masked, lambda i, film: without_lungs(film, masks[rows[i].file])),
         }
-    for name, part in (("border_only", scores), ("border_only_same_source", scores.of(["shenzhen", "nitm"]))):
+    for name, part in (
+        ("border_only", scores),
+        ("border_only_same_source", scores.of(settings.threshold_sources)),
+    ):
         if part.truths.any() and not part.truths.all():
             result[name] = {
                 "films_of": part.sources,
@@ -230,34 +234,42 @@ def _changed(member: Member, scores: Scores, change: Callable[[int, Film], Film]
     return replace(scores, probabilities=probabilities).auroc()
 
 
-def _left_out(name: str, sha256: str, runs: Path, results: Path) -> dict[str, Any]:
-    """Figures of the nets that never saw a source, on all of its films.
-
-    Such nets are not shipped: where their runs are not on this machine, the figures of the last
-    evaluation are kept, if that was of the same weights.
-    """
+def _left_out(name: str, runs: Path) -> dict[str, tuple[Scores, str]]:
+    """By left-out source: what the net that never saw it says of all its films, and that net's sha256."""
     found = {}
     for folder in sorted(runs.glob(f"{name}-without-*")):
         if not (folder / f"{folder.name}.json").is_file():
-            continue
+            continue  # still in training
         member = Member.load(folder.name, folder)
         settings = settings_from_dict(member.card.settings)
-        films = labelled(read_films(data_folder()), settings)
-        films = films.of_sources(settings.leave_out)
+        films = labelled(read_films(data_folder()), settings).of_sources(settings.leave_out)
         scores = _scores(films, member.probabilities(_logits(member, _cached(films, member, runs))))
-        found["+".join(settings.leave_out)] = {"auroc": scores.auroc(), "sha256": member.card.sha256}
-    path = results / f"{name}.json"
-    if not found and path.is_file():
-        kept = json.loads(path.read_text())
-        if kept["sha256"] == sha256:
-            return dict(kept["leave_one_source_out"])
+        found["+".join(settings.leave_out)] = (scores, member.card.sha256)
     return found
+
+
+def _left_out_figures(name: str, sha256: str, runs: Path, results: Path) -> dict[str, Any]:
+    """Figures of the nets that never saw a source.
+
+    Such nets are not shipped: where a run is not on this machine, the figure of the last evaluation
+    is kept, if that was of the same weights.
+    """
+    path = results / f"{name}.json"
+    figures: dict[str, Any] = {}
+    if path.is_file():
+        last = json.loads(path.read_text())
+        if last["sha256"] == sha256:
+            figures.update(last["leave_one_source_out"])
+    for source, (scores, fold) in _left_out(name, runs).items():
+        figures[source] = {"auroc": scores.auroc(), "sha256": fold}
+    return figures
 
 
 def _write_ensemble(
     members: dict[str, Member],
     validation: dict[str, Scores],
     test: dict[str, Scores],
+    runs: Path,
     weights: Path,
     results: Path,
 ) -> None:
@@ -266,6 +278,7 @@ def _write_ensemble(
     class_name = next(iter(members.values())).card.classes[0]
     points: dict[str, dict[str, dict[str, OperatingPoint]]] = {}
     figures: dict[str, Any] = {}
+    left_out = {name: _left_out(name, runs) for name in members}
     for size in range(2, len(members) + 1):
         for chosen in combinations(sorted(members), size):
             name = combination_name(chosen)
@@ -273,10 +286,22 @@ def _write_ensemble(
             points[name] = {class_name: operating_points(val)}
             mean = _mean([test[member] for member in chosen])
             figures[name] = _split_figures(mean, points[name][class_name], settings)
+            figures[name]["leave_one_source_out"] = _left_out_together(chosen, left_out)
             print(f"{name}: AUROC {figures[name]['auroc']}", flush=True)
     sums = {name: member.card.sha256 for name, member in members.items()}
     write_ensemble(Ensemble(sums, POINTS[0], points), weights)
     (results / "ensemble.json").write_text(json.dumps({"weights": sums, "test": figures}, indent=1) + "\n")
+
+
+def _left_out_together(
+    names: Sequence[str], left_out: dict[str, dict[str, tuple[Scores, str]]]
+) -> dict[str, Any]:
+    """Figures of these nets' mean on the sources that none of them saw."""
+    sources = set.intersection(*(set(left_out[name]) for name in names))
+    return {
+        source: {"auroc": _mean([left_out[name][source][0] for name in names]).auroc()}
+        for source in sorted(sources)
+    }
 
 
 def _mean(scores: Sequence[Scores]) -> Scores:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cxrtriage.reading.ensemble import combination_name
+
 TABLE = "tuberculosis.md"
 
 
@@ -25,7 +27,7 @@ def write_table(names: Sequence[str], results: Path) -> Path:
         "AUROC of each hospital that shows both classes, of hospitals left out of training altogether",
         "(all their films; a net trained anew without them), and of controls on the very same films:",
         "",
-        *_source_table(nets),
+        *_source_table(nets, _together(names, results)),
         "",
         "Without lungs, and from the border alone, 0.5 would be right: what a net scores above that it has",
         "from elsewhere than the lungs. A source with one class only makes it easy to score by the source.",
@@ -74,8 +76,18 @@ def _test_row(name: str, figures: dict[str, Any]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _source_table(nets: dict[str, dict[str, Any]]) -> list[str]:
+def _together(names: Sequence[str], results: Path) -> dict[str, Any]:
+    """The test figures of all these nets together; empty where there is one only."""
+    path = results / "ensemble.json"
+    if len(names) < 2 or not path.is_file():
+        return {}
+    return dict(json.loads(path.read_text())["test"].get(combination_name(names), {}))
+
+
+def _source_table(nets: dict[str, dict[str, Any]], together: dict[str, Any]) -> list[str]:
     columns: dict[str, dict[str, Any]] = {}
+    if together:
+        nets = {**nets, "all together": {"test": together, "controls": {}, **together}}
     for name, figures in nets.items():
         for source, found in figures["test"]["per_source"].items():
             if found["auroc"]:
@@ -116,5 +128,5 @@ def _flagged_table(nets: dict[str, dict[str, Any]]) -> list[str]:
 
 def _interval(figure: dict[str, Any] | None) -> str:
     if not figure:
-        return "not measured"
+        return "–"
     return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"

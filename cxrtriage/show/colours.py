@@ -17,7 +17,7 @@ MAP_ANCHORS: tuple[tuple[float, int, int, int], ...] = (
     (1.0, 255, 245, 175),
 )
 # Below this a map lets the film through in proportion to its value; where it is 0 nothing is drawn.
-SOLID_FROM = 0.5
+SOLID_FROM = 1.0
 
 
 def map_colours(values: np.ndarray) -> np.ndarray:

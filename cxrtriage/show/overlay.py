@@ -9,7 +9,7 @@ from cxrtriage.film.film import Film
 from cxrtriage.show.colours import map_alpha, map_colours
 
 
-def overlay(film: Film, saliency: np.ndarray, opacity: float = 0.6) -> np.ndarray:
+def overlay(film: Film, saliency: np.ndarray, opacity: float = 0.5) -> np.ndarray:
     """Film and map as RGB uint8 (rows, columns, 3) of the film's size.
 
     `saliency`: float32 in 0..1, of the film's size or a smaller one that is enlarged. `opacity` in 0..1.

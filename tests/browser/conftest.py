@@ -26,7 +26,8 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream=fps=5",
     "--use-fake-ui-for-media-stream",
 ]  # fmt: skip
-START_SECONDS = 60
+START_SECONDS = 180
+PATIENCE_MS = 180_000  # two cores that also train are slow; a wait ends as soon as it can
 NO_BROWSER = "BROWSER TESTS LEFT OUT: neither the system's Chromium nor playwright's own could be started"
 
 
@@ -98,6 +99,7 @@ def tab(browser: Any, complaints: list[str], request: pytest.FixtureRequest) -> 
     """A fresh page; `@pytest.mark.parametrize("tab", [options], indirect=True)` gives it context options."""
     options = {"viewport": {"width": 1440, "height": 900}, **getattr(request, "param", {})}
     context = browser.new_context(**options)
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))

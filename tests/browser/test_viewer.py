@@ -69,7 +69,7 @@ def reported(tab: Any) -> dict[str, Any]:
 
 def wait_for_report(tab: Any, runs_before: int) -> Adjustment:
     tab.wait_for_function(
-        "n => JSON.parse(document.querySelector('code').innerText).runs > n", arg=runs_before, timeout=10_000
+        "n => JSON.parse(document.querySelector('code').innerText).runs > n", arg=runs_before
     )
     return Adjustment.from_dict(reported(tab)["adjustment"])
 

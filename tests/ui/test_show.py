@@ -39,7 +39,7 @@ def test_an_overlay_leaves_the_film_alone_where_the_map_is_0_or_the_opacity_is()
 
 def test_alpha_grows_with_the_map_up_to_the_opacity() -> None:
     alpha = map_alpha(np.array([0, 0.25, 0.5, 1], np.float32), 0.6)
-    assert alpha == pytest.approx([0, 0.3, 0.6, 0.6])
+    assert alpha == pytest.approx([0, 0.15, 0.3, 0.6])
 
 
 def test_a_row_shows_number_threshold_and_band_and_escapes_foreign_words() -> None:

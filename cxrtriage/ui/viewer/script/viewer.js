@@ -24,7 +24,7 @@ export class Viewer {
     this.view = new View();
     this.adjustment = IDENTITY;
     this.tool = matchMedia("(pointer: coarse)").matches ? "pan" : "window"; // a thumb has to scroll the page
-    this.opacity = 0.6;
+    this.opacity = 0.5;
     this.onlyCrop = false;
     this.film = null;
     this.hovered = null;
@@ -172,7 +172,7 @@ export class Viewer {
   }
 
   toggleMap() {
-    [this.opacity, this.hiddenOpacity] = this.opacity > 0 ? [0, this.opacity] : [this.hiddenOpacity || 0.6, 0];
+    [this.opacity, this.hiddenOpacity] = this.opacity > 0 ? [0, this.opacity] : [this.hiddenOpacity || 0.5, 0];
     this.redraw();
   }
 

@@ -6,14 +6,15 @@ nets on a ready input; memory and start of the app as a user gets it.
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from cxrtriage.film.read import read_film
 from cxrtriage.reading.triage import Triage
@@ -21,6 +22,7 @@ from cxrtriage.reading.triage import Triage
 ROOT = Path(__file__).resolve().parents[1]
 FILM = ROOT / "cxrtriage" / "examples" / "shenzhen-00387.webp"
 COMMAND = (sys.executable, "-m", "streamlit", "run", "app.py")
+DICOM = ROOT / "cxrtriage" / "examples" / "nih-12-bit.dcm"
 ROUNDS = 15
 
 
@@ -64,32 +66,61 @@ def ratios() -> None:
         )
 
 
-def start_of_the_app() -> None:
-    """From the command to the first answer of the page's server, and the memory it then takes."""
+def the_app() -> None:
+    """From the command to the first page in a browser, then a film, and the memory it all took."""
+    from playwright.sync_api import sync_playwright
+
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    began = time.perf_counter()
-    app = subprocess.Popen(
-        [*COMMAND, f"--server.port={port}", "--server.headless=true"],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        while True:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1).read()
-                break
-            except OSError:
-                if time.perf_counter() - began > 60:
-                    raise
-                time.sleep(0.05)
-        print(f"server answers after {time.perf_counter() - began:.1f} s")
-    finally:
-        app.terminate()
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        began = time.perf_counter()
+        app = subprocess.Popen(
+            [*COMMAND, f"--server.port={port}", "--server.headless=true"],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            _open(page, f"http://127.0.0.1:{port}")
+            print(f"first page after {time.perf_counter() - began:.1f} s")
+            for path in (FILM, DICOM):
+                began = time.perf_counter()
+                page.set_input_files("input[type=file]", path)
+                page.wait_for_selector(".st-key-progress [data-testid=stSpinner]", timeout=60_000)
+                page.wait_for_selector(".st-key-progress [data-testid=stSpinner]", state="detached")
+                page.wait_for_selector(".cx-flagged, .cx-not_flagged, .cx-uncertain", timeout=60_000)
+                print(f"{path.name}: score on the page after {time.perf_counter() - began:.1f} s")
+            print(f"peak memory of the app {_peak_memory(app.pid) / 1024:.2f} GB")
+        finally:
+            app.terminate()
+            browser.close()
+
+
+def _open(page: Any, address: str) -> None:
+    deadline = time.perf_counter() + 60
+    while True:
+        try:
+            page.goto(address)
+            break
+        except Exception:
+            if time.perf_counter() > deadline:
+                raise
+            time.sleep(0.05)
+    page.wait_for_selector(".viewer", timeout=60_000)
+
+
+def _peak_memory(pid: int) -> float:
+    """Peak resident memory of a process in MB (Linux)."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 1024
+    return float("nan")
 
 
 if __name__ == "__main__":
     ratios()
-    start_of_the_app()
+    the_app()

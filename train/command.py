@@ -23,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     fit.add_argument("--restart", action="store_true", help="forget the checkpoints of an earlier run")
     fit.add_argument("--steps", type=int, help="end after so many steps, to try the whole path")
+    fit.add_argument("--epochs", type=int, help="another number of epochs than the configuration's")
     fit.add_argument("--name", help="another name than the configuration's")
     fit.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
     fit.set_defaults(run=_fit)
@@ -69,6 +70,8 @@ def _fit(options: argparse.Namespace) -> int:
         changes["leave_out"] = options.leave_out
     if options.name:
         changes["name"] = options.name
+    if options.epochs:
+        changes["epochs"] = options.epochs
     settings = read_settings(options.config, **changes)
     card = fit(settings, options.runs, resume=not options.restart, steps=options.steps)
     print(f"{options.runs / card.name / card.name}.safetensors {card.sha256[:12]}")

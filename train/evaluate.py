@@ -64,27 +64,28 @@ class Scores:
         return interval.to_dict() if interval else None
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A net with its thresholds, and what it said of the films of each split and left-out source."""
+
+    member: Member
+    validation: Scores
+    test: Scores
+    left_out: dict[str, tuple[Scores, str]]
+
+
 def evaluate(
     names: Sequence[str], runs: Path, weights: Path = WEIGHTS_FOLDER, results: Path = RESULTS
 ) -> None:
     """Measure each net, write card and results, then the thresholds of every combination of them."""
     results.mkdir(parents=True, exist_ok=True)
-    validation: dict[str, Scores] = {}
-    test: dict[str, Scores] = {}
-    members: dict[str, Member] = {}
-    for name in names:
-        member, val, figures, test[name] = _evaluate_one(name, runs, weights, results)
-        members[name], validation[name] = member, val
-        (results / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
-        print(f"{name}: AUROC {figures['test']['auroc']}", flush=True)
+    measured = {name: _evaluate_one(name, runs, weights, results) for name in names}
     if len(names) > 1:
-        _write_ensemble(members, validation, test, runs, weights, results)
+        _write_ensemble(measured, weights, results)
     write_table(names, results)
 
 
-def _evaluate_one(
-    name: str, runs: Path, weights: Path, results: Path
-) -> tuple[Member, Scores, dict[str, Any], Scores]:
+def _evaluate_one(name: str, runs: Path, weights: Path, results: Path) -> Measured:
     member = Member.load(name, weights)
     settings = settings_from_dict(member.card.settings)
     films = labelled(read_films(data_folder()), settings)
@@ -95,6 +96,7 @@ def _evaluate_one(
     val_scores = _scores(val, member.probabilities(val_logits))
     test_scores = _scores(test, member.probabilities(_logits(member, _cached(test, member, runs))))
 
+    left_out = _left_out(name, runs)
     points = operating_points(val_scores.of(settings.threshold_sources))
     figures = {
         "name": name,
@@ -102,7 +104,7 @@ def _evaluate_one(
         "temperature": round(temperature, 4),
         "test": _split_figures(test_scores, points, settings),
         "controls": _controls(member, test_scores, settings),
-        "leave_one_source_out": _left_out_figures(name, member.card.sha256, runs, results),
+        "leave_one_source_out": _left_out_figures(name, member.card.sha256, left_out, results),
     }
     class_name = member.card.classes[0]
     card = replace(
@@ -112,7 +114,9 @@ def _evaluate_one(
         cautions=_cautions(settings),
     )
     write_card(card, weights)
-    return replace(member, card=card), val_scores, figures, test_scores
+    (results / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
+    print(f"{name}: AUROC {figures['test']['auroc']}", flush=True)
+    return Measured(replace(member, card=card), val_scores, test_scores, left_out)
 
 
 def _cautions(settings: Settings) -> tuple[str, ...]:
@@ -248,7 +252,9 @@ def _left_out(name: str, runs: Path) -> dict[str, tuple[Scores, str]]:
     return found
 
 
-def _left_out_figures(name: str, sha256: str, runs: Path, results: Path) -> dict[str, Any]:
+def _left_out_figures(
+    name: str, sha256: str, left_out: dict[str, tuple[Scores, str]], results: Path
+) -> dict[str, Any]:
     """Figures of the nets that never saw a source.
 
     Such nets are not shipped: where a run is not on this machine, the figure of the last evaluation
@@ -260,46 +266,38 @@ def _left_out_figures(name: str, sha256: str, runs: Path, results: Path) -> dict
         last = json.loads(path.read_text())
         if last["sha256"] == sha256:
             figures.update(last["leave_one_source_out"])
-    for source, (scores, fold) in _left_out(name, runs).items():
+    for source, (scores, fold) in left_out.items():
         figures[source] = {"auroc": scores.auroc(), "sha256": fold}
     return figures
 
 
-def _write_ensemble(
-    members: dict[str, Member],
-    validation: dict[str, Scores],
-    test: dict[str, Scores],
-    runs: Path,
-    weights: Path,
-    results: Path,
-) -> None:
+def _write_ensemble(measured: dict[str, Measured], weights: Path, results: Path) -> None:
     """Thresholds of every combination of two or more nets, and how each does on the test split."""
-    settings = settings_from_dict(next(iter(members.values())).card.settings)
-    class_name = next(iter(members.values())).card.classes[0]
+    first = next(iter(measured.values())).member.card
+    settings, class_name = settings_from_dict(first.settings), first.classes[0]
     points: dict[str, dict[str, dict[str, OperatingPoint]]] = {}
     figures: dict[str, Any] = {}
-    left_out = {name: _left_out(name, runs) for name in members}
-    for size in range(2, len(members) + 1):
-        for chosen in combinations(sorted(members), size):
-            name = combination_name(chosen)
-            val = _mean([validation[member] for member in chosen]).of(settings.threshold_sources)
-            points[name] = {class_name: operating_points(val)}
-            mean = _mean([test[member] for member in chosen])
-            figures[name] = _split_figures(mean, points[name][class_name], settings)
-            figures[name]["leave_one_source_out"] = _left_out_together(chosen, left_out)
-            print(f"{name}: AUROC {figures[name]['auroc']}", flush=True)
-    sums = {name: member.card.sha256 for name, member in members.items()}
+    for size in range(2, len(measured) + 1):
+        for names in combinations(sorted(measured), size):
+            chosen = [measured[name] for name in names]
+            together = combination_name(names)
+            validation = _mean([net.validation for net in chosen]).of(settings.threshold_sources)
+            points[together] = {class_name: operating_points(validation)}
+            figures[together] = {
+                **_split_figures(_mean([net.test for net in chosen]), points[together][class_name], settings),
+                "leave_one_source_out": _left_out_together(chosen),
+            }
+            print(f"{together}: AUROC {figures[together]['auroc']}", flush=True)
+    sums = {name: net.member.card.sha256 for name, net in measured.items()}
     write_ensemble(Ensemble(sums, POINTS[0], points), weights)
     (results / "ensemble.json").write_text(json.dumps({"weights": sums, "test": figures}, indent=1) + "\n")
 
 
-def _left_out_together(
-    names: Sequence[str], left_out: dict[str, dict[str, tuple[Scores, str]]]
-) -> dict[str, Any]:
+def _left_out_together(nets: Sequence[Measured]) -> dict[str, Any]:
     """Figures of these nets' mean on the sources that none of them saw."""
-    sources = set.intersection(*(set(left_out[name]) for name in names))
+    sources = set.intersection(*(set(net.left_out) for net in nets))
     return {
-        source: {"auroc": _mean([left_out[name][source][0] for name in names]).auroc()}
+        source: {"auroc": _mean([net.left_out[source][0] for net in nets]).auroc()}
         for source in sorted(sources)
     }
 

@@ -98,7 +98,7 @@ def _evaluate_one(name: str, runs: Path, weights: Path, results: Path) -> Measur
 
     left_out = _left_out(name, runs)
     points = operating_points(val_scores.of(settings.threshold_sources))
-    figures = {
+    figures: dict[str, Any] = {
         "name": name,
         "sha256": member.card.sha256,
         "temperature": round(temperature, 4),

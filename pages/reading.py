@@ -5,7 +5,7 @@ import streamlit as st
 from cxrtriage.film.adjustment import Adjustment
 from cxrtriage.ui import panels
 from cxrtriage.ui.opening import open_film
-from cxrtriage.ui.readings import Reading, kept_reading, read
+from cxrtriage.ui.readings import Reading, kept_reading, loaded_triage, read
 from cxrtriage.ui.texts import Texts
 from cxrtriage.ui.viewer import ViewerMap, current_adjustment, film_viewer
 from cxrtriage.weights import WeightsError
@@ -70,6 +70,14 @@ with about_place:
             help=texts["download_help"],
             on_click="ignore",
         )
+
+if film is None:
+    # The empty page stands; the nets are loaded while the user looks for a film.
+    try:
+        loaded_triage()
+    except WeightsError as error:
+        with scores_place:
+            panels.problem(texts.fill("bad_file", message=error.message, code=error.code))
 
 # The film is on the screen already; what is missing is read last, and the page drawn once more with it.
 if film is not None and opened is not None and (as_filed is None or shown is None):

@@ -118,7 +118,8 @@ def threshold_for(scores: np.ndarray, truths: np.ndarray, point: str) -> float:
     edge of one film's score is an accident.
     """
     false_positive, true_positive, cuts = roc_curve(truths, scores, drop_intermediate=False)
-    cuts = np.minimum(cuts, 1.0)
+    # The first cut is infinite and flags nothing; just above the highest score does that too.
+    cuts[0] = np.nextafter(scores.max(), 2)
     name, _, target = point.partition("_")
     if name == "sensitivity":
         best = int(np.argmax(true_positive >= float(target) - 1e-12))
@@ -129,7 +130,9 @@ def threshold_for(scores: np.ndarray, truths: np.ndarray, point: str) -> float:
     else:
         raise ValueError(f"unknown operating point {point!r}")
     below = scores[scores < cuts[best]]
-    return float((cuts[best] + below.max()) / 2) if len(below) else float(cuts[best])
+    if best == 0 or not len(below):
+        return float(cuts[best])
+    return float((cuts[best] + below.max()) / 2)
 
 
 def temperature_for(logits: np.ndarray, targets: np.ndarray) -> float:

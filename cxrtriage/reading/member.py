@@ -44,17 +44,20 @@ class Member:
 
         `image` is (size, size) uint8 in the input form.
         """
+        raw: dict[str, np.ndarray] = {}
         with torch.no_grad():
             features = self.net.forward_features(self.form.tensor(image))
-            logits = self.net.forward_head(self.net.pool(features))
+            if not maps:
+                logits = self.net.forward_head(self.net.pool(features))
+        if maps:
+            # The map's own pass through neck and head gives the logits too.
+            for output, name in enumerate(self.card.classes, start=1):
+                raw[name], logits = grad_cam(self.net, features, output)
         scores = self.probabilities(logits.double().numpy())[0, 1:]
         if not np.isfinite(scores).all():
             raise WeightsError(
                 "no_score", f"{self.card.name} gave no number for this film; nothing is shown."
             )
-        raw = {}
-        if maps:
-            raw = {name: grad_cam(self.net, features, i) for i, name in enumerate(self.card.classes, start=1)}
         return dict(zip(self.card.classes, map(float, scores), strict=True)), raw
 
     def saliency(self, film: Film, class_name: str, raw: np.ndarray) -> Saliency:

@@ -42,12 +42,12 @@ class _Tail(nn.Module):
         return self.net.forward_head(self.net.pool([*self.maps[:-1], self.entry(last_map)]))
 
 
-def grad_cam(net: FilmClassifier, maps: list[Tensor], output: int) -> np.ndarray:
-    """Raw Grad-CAM of logit `output` for one film.
+def grad_cam(net: FilmClassifier, maps: list[Tensor], output: int) -> tuple[np.ndarray, Tensor]:
+    """Raw Grad-CAM of logit `output` for one film, and the (1, classes) logits of the same pass.
 
-    `maps` are what `net.forward_features` gave for it. Gives (rows, columns) float32 of the last
-    map's size, 0 or more, in the logit's own unit: not stretched, so that no evidence stays no
-    evidence.
+    `maps` are what `net.forward_features` gave for it. The map is (rows, columns) float32 of the
+    last map's size, 0 or more, in the logit's own unit: not stretched, so that no evidence stays
+    no evidence.
     """
     # Imported when first needed: the package brings matplotlib along.
     from pytorch_grad_cam import GradCAM
@@ -61,7 +61,7 @@ def grad_cam(net: FilmClassifier, maps: list[Tensor], output: int) -> np.ndarray
         watched = cam.activations_and_grads
         activations, gradients = watched.activations[0].numpy(), watched.gradients[0].numpy()
         raw = cam.get_cam_image(last_map, tail.entry, targets, activations, gradients, False)
-    return np.maximum(raw[0], 0).astype(np.float32)
+    return np.maximum(raw[0], 0).astype(np.float32), cam.outputs.detach()
 
 
 def mean_saliency(maps: Sequence[Saliency]) -> Saliency:

@@ -18,7 +18,8 @@ def test_the_map_is_the_packages_on_the_whole_net(weights_folder, film, name):
     member = Triage.load(weights_folder)._members[name]
     inputs = member.form.tensor(member.form.image(film))
     with torch.no_grad():
-        ours = grad_cam(member.net, member.net.forward_features(inputs), 1)
+        ours, logits = grad_cam(member.net, member.net.forward_features(inputs), 1)
+        torch.testing.assert_close(logits, member.net(inputs))
     member.net.requires_grad_(True)
     with GradCAM(model=member.net, target_layers=[member.net.saliency_layer]) as cam:
         targets = [ClassifierOutputTarget(1)]

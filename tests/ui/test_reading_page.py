@@ -155,6 +155,7 @@ def test_missing_weights_are_a_sentence_and_the_film_stays_open(
         raise WeightsError("weights_missing", "The weights are not there; fetch them again.")
 
     monkeypatch.setattr(triage, "load", missing)
+    st.cache_resource.clear()  # the empty page has loaded the nets already
     said = words(opened(page, png()))
     assert "The weights are not there; fetch them again. (code: weights_missing)" in said
     assert "View not stated in the file" in said

@@ -42,6 +42,11 @@ class _Tail(nn.Module):
         return self.net.forward_head(self.net.pool([*self.maps[:-1], self.entry(last_map)]))
 
 
+def prepare() -> None:
+    """Import what the first map needs (seconds, for the package brings much along), so that no film waits."""
+    import pytorch_grad_cam  # noqa: F401
+
+
 def grad_cam(net: FilmClassifier, maps: list[Tensor], output: int) -> tuple[np.ndarray, Tensor]:
     """Raw Grad-CAM of logit `output` for one film, and the (1, classes) logits of the same pass.
 

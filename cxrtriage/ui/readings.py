@@ -42,7 +42,9 @@ class Reading:
 def loaded_triage():  # type: ignore[no-untyped-def]  # naming the type would load torch with the page
     """The nets, loaded once and shared by all sessions. Raises WeightsError."""
     from cxrtriage.reading import Triage
+    from cxrtriage.reading.saliency import prepare
 
+    prepare()
     return Triage.load()
 
 

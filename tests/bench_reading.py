@@ -88,10 +88,9 @@ def the_app() -> None:
             _open(page, f"http://127.0.0.1:{port}")
             print(f"first page after {time.perf_counter() - began:.1f} s")
             for path in (FILM, DICOM):
+                _open(page, f"http://127.0.0.1:{port}")  # afresh, so that no earlier score is taken for it
                 began = time.perf_counter()
                 page.set_input_files("input[type=file]", path)
-                page.wait_for_selector(".st-key-progress [data-testid=stSpinner]", timeout=60_000)
-                page.wait_for_selector(".st-key-progress [data-testid=stSpinner]", state="detached")
                 page.wait_for_selector(".cx-flagged, .cx-not_flagged, .cx-uncertain", timeout=60_000)
                 print(f"{path.name}: score on the page after {time.perf_counter() - began:.1f} s")
             print(f"peak memory of the app {_peak_memory(app.pid) / 1024:.2f} GB")

@@ -55,7 +55,7 @@ bench: venv-dev
 
 # The tables of train/results and the cards, from the weights that are here and the films in CXRTRIAGE_DATA.
 figures: venv
-	$(BIN)/python -m train evaluate tb_resnet50 tb_efficientnet_b0 tb_mobilenet_v2
+	$(BIN)/python -m train evaluate --all
 
 clean:
 	rm -rf $(VENV) runs/cache .pytest_cache .ruff_cache .mypy_cache .hypothesis

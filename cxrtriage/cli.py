@@ -42,8 +42,18 @@ def _parser() -> argparse.ArgumentParser:
     assess.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="film, or folder to walk")
     assess.add_argument("--out", type=Path, help="write the lines here instead of standard output")
     assess.add_argument("--models", help="read with these nets only, by name, with commas between")
+    assess.add_argument(
+        "--operating-point",
+        metavar="NAME",
+        help="hold scores against these thresholds, such as sensitivity_0.90, specificity_0.70 or youden",
+    )
     maps = assess.add_mutually_exclusive_group()
-    maps.add_argument("--maps", type=Path, metavar="DIR", help="write <stem>.<class>.png overlays here")
+    maps.add_argument(
+        "--maps",
+        type=Path,
+        metavar="DIR",
+        help="write <stem>.<class>.png overlays here: for each class the mean of the nets' maps",
+    )
     maps.add_argument("--no-saliency", action="store_true", help="make no maps (so it is without --maps)")
     assess.set_defaults(run=_assess)
     return parser
@@ -58,7 +68,10 @@ def _assess(options: argparse.Namespace) -> int:
     from cxrtriage.weights import WeightsError
 
     try:
-        triage = Triage.load(models=options.models.split(",") if options.models else None)
+        triage = Triage.load(
+            models=options.models.split(",") if options.models else None,
+            operating_point=options.operating_point,
+        )
     except WeightsError as error:
         print(error.message, file=sys.stderr)
         return WRONG_USAGE

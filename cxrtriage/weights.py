@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from cxrtriage.nets import FilmClassifier
-
 WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "weights"
 _KIND = "cxrtriage/card/1"
 
@@ -33,8 +31,9 @@ class WeightsError(Exception):
 class OperatingPoint:
     """A threshold on the calibrated probability, and what it gave on the films it was set on.
 
-    `interval` is the 95 % bootstrap interval of the threshold itself: a probability inside it is
-    called uncertain. `sensitivity` and `specificity` are those on `population`.
+    `interval` is the 95 % bootstrap interval of the threshold itself. `sensitivity` and `specificity`
+    are those on `population`.
+    `spread` is how far nets usually disagree there, in logits: half the uncertain band of a net alone.
     """
 
     threshold: float
@@ -42,6 +41,7 @@ class OperatingPoint:
     sensitivity: float
     specificity: float
     population: str
+    spread: float = 0.0
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> OperatingPoint:
@@ -49,11 +49,25 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """A logit z becomes the probability sigmoid(z / temperature + shift) (Guo 2017; Platt 1999).
+
+    The temperature says how sure the net may be; the shift carries a net that learnt on balanced
+    draws to the share of the ill among the films it was calibrated on.
+    """
+
+    temperature: float = 1.0
+    shift: float = 0.0
+
+
+@dataclass(frozen=True)
 class Card:
     """What a set of weights is.
 
-    `classes` are the flagged ones in the order of the outputs 1, 2, ...; output 0 is their
-    complement. `operating_points` go by class, then by name (`sensitivity_0.90`).
+    `classes` are the flagged ones in the order of the outputs, `findings` those of the outputs after
+    them; `shown_findings` held on the test split. `calibration` goes by class or finding,
+    `operating_points` by class, then by name (`sensitivity_0.90`). `lungs` names the lung net whose
+    crop the input needs, with the first twelve digits of its weights' sha256.
     `training_data` gives per source: films by class, licence. `figures` is what `python -m train
     evaluate` measured.
     """
@@ -68,7 +82,10 @@ class Card:
     licence: str
     training_data: list[dict[str, Any]] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
-    temperature: float = 1.0
+    findings: tuple[str, ...] = ()
+    shown_findings: tuple[str, ...] = ()
+    lungs: dict[str, str] = field(default_factory=dict)
+    calibration: dict[str, Calibration] = field(default_factory=dict)
     operating_points: dict[str, dict[str, OperatingPoint]] = field(default_factory=dict)
     default_operating_point: str = "sensitivity_0.90"
     figures: dict[str, Any] = field(default_factory=dict)
@@ -82,8 +99,11 @@ class Card:
         values = dict(values)
         if values.pop("schema", None) != _KIND:
             raise ValueError(f"not a {_KIND}")
-        values["classes"] = tuple(values["classes"])
-        values["cautions"] = tuple(values.get("cautions", ()))
+        for key in ("classes", "cautions", "findings", "shown_findings"):
+            values[key] = tuple(values.get(key, ()))
+        values["calibration"] = {
+            name: Calibration(**parts) for name, parts in values.get("calibration", {}).items()
+        }
         values["operating_points"] = {
             name: {point: OperatingPoint.from_dict(v) for point, v in points.items()}
             for name, points in values.get("operating_points", {}).items()
@@ -141,7 +161,7 @@ def save_net(net: nn.Module, path: Path) -> str:
     return checksum(path)
 
 
-def load_net(card: Card, folder: Path = WEIGHTS_FOLDER) -> FilmClassifier:
+def load_net(card: Card, folder: Path = WEIGHTS_FOLDER) -> Any:
     """The net of a card with its weights, in evaluation mode, float32.
 
     Raises WeightsError where the file is missing, damaged or not the one the card speaks of.

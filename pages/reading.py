@@ -3,11 +3,14 @@
 import streamlit as st
 
 from cxrtriage.film.adjustment import Adjustment
-from cxrtriage.ui import panels
+from cxrtriage.reading.assessment import Assessment
+from cxrtriage.ui import panels, readings
+from cxrtriage.ui.map_choice import chosen_map, viewer_map
 from cxrtriage.ui.opening import open_film
-from cxrtriage.ui.readings import Reading, kept_reading, loaded_triage, read
+from cxrtriage.ui.prevalence import prevalence_panel
+from cxrtriage.ui.score_card import chosen_point, scores_card, waiting_scores
 from cxrtriage.ui.texts import Texts
-from cxrtriage.ui.viewer import ViewerMap, current_adjustment, film_viewer
+from cxrtriage.ui.viewer import current_adjustment, film_viewer
 from cxrtriage.weights import WeightsError
 
 texts = Texts()
@@ -25,69 +28,85 @@ with panel_side:
     panels.film_card(texts, film, opened.notice if opened else "")
     progress_place = st.container(key="progress")  # lies over the corner of the scores, so nothing moves
     scores_place = st.container(key="scores")
-    adjusted_wanted = st.toggle(
-        texts["read_adjusted"], help=texts["read_adjusted_help"], key="read_adjusted", disabled=film is None
-    )
     map_place = st.container()
+    with st.container(horizontal=True, key="point_row", vertical_alignment="bottom"):
+        point_place = st.container()
+        adjusted_wanted = st.toggle(
+            texts["read_adjusted"],
+            help=texts["read_adjusted_help"],
+            key="read_adjusted",
+            disabled=film is None,
+        )
+    prevalence_place = st.container()
+    findings_place = st.container(key="findings")
     about_place = st.container(key="about")
 
-as_filed: Reading | None = None
-shown: Reading | None = None
+as_filed: Assessment | None = None
+shown: Assessment | None = None
 wanted = Adjustment()
 if film is not None:
     wanted = current_adjustment(film) if adjusted_wanted else Adjustment()
-    as_filed = kept_reading(film, Adjustment())
-    shown = kept_reading(film, wanted)
+    as_filed = readings.kept_reading(film, Adjustment())
+    shown = readings.kept_reading(film, wanted)
+
+with point_place:
+    if as_filed is None:  # the nets may not be there yet, and naming their thresholds would wait for them
+        chosen_point(texts)
+    elif point := chosen_point(texts, *readings.operating_points()):
+        as_filed = readings.held_against(as_filed, point)
+        shown = readings.held_against(shown, point) if shown is not None else None
 
 with map_place:
-    chosen = panels.chosen_map(texts, shown or as_filed)
+    chosen = chosen_map(texts, shown or as_filed)
+
+mapped = wanted if shown is not None else Adjustment()
+maps = readings.kept_maps(film, mapped, chosen.class_name) if film is not None and chosen else None
 
 with film_side:
-    overlay = None
-    if chosen is not None:
-        overlay = ViewerMap(
-            f"{chosen.net}.{chosen.class_name}", panels.map_words(texts, chosen), chosen.values
-        )
+    overlay = viewer_map(texts, chosen, maps) if chosen is not None else None
     set_so_far = current_adjustment(film) if film is not None else None
     film_viewer(film, texts=texts.viewer(), adjustment=set_so_far, overlay=overlay)
 
 with scores_place:
     if film is None:
-        panels.waiting_scores(texts, texts["scores_wait"])
+        waiting_scores(texts, texts["scores_wait"])
     elif as_filed is None:
-        panels.waiting_scores(texts, texts["reading_film"])
+        waiting_scores(texts, texts["reading_film"])
     elif shown is not None:
-        panels.scores_card(texts, shown.assessment, as_filed.assessment if adjusted_wanted else None)
+        scores_card(texts, shown, as_filed if adjusted_wanted else None)
+
+with prevalence_place:
+    prevalence_panel(texts, shown or as_filed)
+
+with findings_place:
+    panels.findings_card(texts, shown or as_filed)
 
 with about_place:
     if shown is not None:
-        panels.about_line(texts, shown.assessment)
+        panels.about_line(texts, shown)
         st.download_button(
             texts["download"],
-            shown.assessment.to_json(),
-            file_name=f"{shown.assessment.sha256}.json",
+            shown.to_json(),
+            file_name=f"{shown.sha256}.json",
             mime="application/json",
             help=texts["download_help"],
             on_click="ignore",
         )
 
-if film is None:
-    # The empty page stands; the nets are loaded while the user looks for a film.
-    try:
-        loaded_triage()
-    except WeightsError as error:
-        with scores_place:
-            panels.problem(texts.fill("bad_file", message=error.message, code=error.code))
-
-# The film is on the screen already; what is missing is read last, and the page drawn once more with it.
-if film is not None and opened is not None and (as_filed is None or shown is None):
-    try:
+# The page stands; what is missing is fetched last, scores before maps, and the page drawn once more with it.
+try:
+    if film is None:
+        readings.loaded_triage()  # while the user looks for a film
+    elif opened is not None and (as_filed is None or shown is None):
         with progress_place, st.spinner(texts["reading_film"]):
             for adjustment in (Adjustment(), wanted):
-                if kept_reading(film, adjustment) is None:
-                    read(film, adjustment, opened.name)
-    except WeightsError as error:
-        with scores_place:
-            panels.problem(texts.fill("bad_file", message=error.message, code=error.code))
-    else:
+                if readings.kept_reading(film, adjustment) is None:
+                    readings.read(film, adjustment, opened.name)
         st.rerun()
+    elif chosen is not None and maps is None:
+        with progress_place, st.spinner(texts["map_drawing"]):
+            readings.draw_maps(film, mapped, chosen.class_name)
+        st.rerun()
+except WeightsError as error:
+    with scores_place:
+        panels.problem(texts.fill("bad_file", message=error.message, code=error.code))

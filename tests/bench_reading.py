@@ -1,7 +1,7 @@
 """`make bench`: what the program adds to the bare nets, as ratios, and what the app takes to start.
 
-Film to scores, and film to scores with every net's map, against the bare forward passes of the same
-nets on a ready input; memory and start of the app as a user gets it.
+Film to scores, and film to scores with every net's map of one class, against the bare forward passes
+of the same nets and the lung net on ready inputs; memory and start of the app as a user gets it.
 """
 
 from __future__ import annotations
@@ -37,11 +37,18 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def bare(triage: Triage) -> Callable[[], None]:
-    """The forward passes alone, on inputs made beforehand."""
+    """The forward passes alone, of the lung net too, on inputs made beforehand."""
     import torch
 
     film = read_film(FILM)
-    pairs = [(member.net, member.form.tensor(member.form.image(film))) for member in triage._members.values()]
+    finder = triage._lungs
+    lungs = finder.find(film) if finder else None
+    pairs = [
+        (member.net, member.form.tensor(member.form.image(film, lungs)))
+        for member in triage._members.values()
+    ]
+    if finder:
+        pairs.append((finder.net, finder.form.tensor(finder.form.image(film))))
 
     def forward() -> None:
         with torch.no_grad():
@@ -54,12 +61,12 @@ def bare(triage: Triage) -> Callable[[], None]:
 def ratios() -> None:
     film = read_film(FILM)
     everything = Triage.load()
-    print(f"{'nets':50} {'bare':>8} {'score':>14} {'score + map':>14}")
+    print(f"{'nets':50} {'bare':>8} {'score':>14} {'score + one map':>14}")
     for names in [*((name,) for name in everything.members), everything.members]:
         triage = Triage.load(models=names)
         forward = seconds(bare(triage))
         score = seconds(lambda triage=triage: triage.assess(film))
-        mapped = seconds(lambda triage=triage: triage.read(film))
+        mapped = seconds(lambda triage=triage: triage.read(film, maps=("tuberculosis",)))
         print(
             f"{'+'.join(names):50} {forward * 1000:6.0f}ms"
             f" {score * 1000:6.0f}ms x{score / forward:4.2f} {mapped * 1000:6.0f}ms x{mapped / forward:4.2f}"

@@ -18,6 +18,7 @@ from cxrtriage.reading.assessment import Assessment
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "cxrtriage" / "examples"
 FAST = ["--models", "tb_mobilenet_v2"]
+CLASSES = ["tuberculosis", "covid19", "other_infection"]
 
 
 @pytest.fixture
@@ -40,7 +41,8 @@ def test_a_row_a_file_in_sorted_order_and_3_where_one_was_refused(films, capsys)
     assert rows[0].message
     assert rows[0].diagnosis is None
     assert rows[1].film.format == "dicom"
-    assert rows[2].diagnosis.classes["tuberculosis"].probability > 0.5
+    assert list(rows[2].diagnosis.classes) == CLASSES
+    assert rows[2].diagnosis.classes["tuberculosis"].call != "not_flagged"
     assert "2 read, 1 refused" in err
     assert "not a medical device" in err
 
@@ -53,7 +55,11 @@ def test_0_where_all_were_read_and_rows_go_to_the_file(tmp_path, capsys):
     values = json.loads(line)
     assert values["schema"] == "cxrtriage/assessment/1"
     assert values["severity"] is None
-    assert values["findings"] is None
+    assert values["findings"] is None or all(0 <= share <= 1 for share in values["findings"].values())
+    for score in values["diagnosis"]["classes"].values():
+        assert score["operating_point"] == "sensitivity_0.90"
+        assert 0 < score["sensitivity"] <= 1
+        assert 0 <= score["specificity"] <= 1
     assert set(values["seconds"]) == {"read", "gate", "diagnosis", "saliency", "severity"}
 
 
@@ -63,14 +69,24 @@ def test_maps_are_written_beside_and_do_not_overwrite_each_other(tmp_path):
         (films / folder).mkdir(parents=True)
         shutil.copy(EXAMPLES / "shenzhen-00387.webp", films / folder / "film.webp")
     assert main(["assess", str(films), "--maps", str(maps), "--out", str(tmp_path / "o"), *FAST]) == 0
-    assert sorted(path.name for path in maps.iterdir()) == [
-        "film-2.tuberculosis.png",
-        "film.tuberculosis.png",
-    ]
+    expected = {f"{stem}.{name}.png" for stem in ("film", "film-2") for name in CLASSES}
+    assert {path.name for path in maps.iterdir()} == expected
     with Image.open(maps / "film.tuberculosis.png") as picture:
         pixels = np.asarray(picture)
     assert pixels.shape == (512, 512, 3)
     assert (pixels[..., 0] != pixels[..., 2]).any()  # coloured where the score came from
+
+
+def test_another_operating_point_moves_the_threshold_and_not_the_score(capsys):
+    film = str(EXAMPLES / "shenzhen-00010.webp")
+    rows = []
+    for name in ("sensitivity_0.90", "youden"):
+        assert main(["assess", film, "--operating-point", name, *FAST]) == 0
+        rows.append(Assessment.from_json(capsys.readouterr().out))
+        assert {score.operating_point for score in rows[-1].diagnosis.classes.values()} == {name}
+    assert rows[0].diagnosis.members == rows[1].diagnosis.members
+    thresholds = [[one.threshold for one in row.diagnosis.classes.values()] for row in rows]
+    assert thresholds[0] != thresholds[1]
 
 
 @pytest.mark.parametrize(
@@ -78,6 +94,10 @@ def test_maps_are_written_beside_and_do_not_overwrite_each_other(tmp_path):
     [
         (["assess", "nowhere.png"], "There is no file or folder nowhere.png."),
         (["assess", str(EXAMPLES), "--models", "tb_x"], "There is no model tb_x"),
+        (
+            ["assess", str(EXAMPLES), "--operating-point", "youdon", *FAST],
+            "There is no operating point youdon; known are sensitivity_0.90, specificity_0.70, youden.",
+        ),
         (
             ["assess", str(EXAMPLES / "shenzhen-00010.webp"), "--out", "no/such/folder/o", *FAST],
             "cannot be written",

@@ -21,6 +21,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     fit.add_argument(
         "--leave-out", nargs="+", default=[], metavar="SOURCE", help="sources training never sees"
     )
+    fit.add_argument(
+        "--init",
+        metavar="START",
+        help="another start: scratch, findings, imagenet, xrv, distilled; or one of them with =NAME",
+    )
     fit.add_argument("--restart", action="store_true", help="forget the checkpoints of an earlier run")
     fit.add_argument("--steps", type=int, help="end after so many steps, to try the whole path")
     fit.add_argument("--epochs", type=int, help="another number of epochs than the configuration's")
@@ -34,8 +39,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     distil.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
     distil.set_defaults(run=_distil)
 
+    simclr = commands.add_parser("simclr", help="give a net a start from films alone, without labels")
+    simclr.add_argument("--config", type=Path, required=True)
+    simclr.add_argument("--steps", type=int, help="end after so many steps, to try the whole path")
+    simclr.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
+    simclr.set_defaults(run=_simclr)
+
+    lungs = commands.add_parser("lungs", help="train the lung net")
+    lungs.add_argument("--config", type=Path, required=True)
+    lungs.add_argument("--steps", type=int, help="end after so many steps, to try the whole path")
+    lungs.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
+    lungs.set_defaults(run=_lungs)
+
+    levers = commands.add_parser("levers", help="measure each lever against shortcuts on left-out sources")
+    levers.add_argument("--config", type=Path, default=Path("train/configs/levers_cpu.yaml"))
+    levers.add_argument("--only", nargs="+", metavar="LEVER", help="these levers alone")
+    levers.add_argument("--results", type=Path, default=RESULTS, help="folder of results")
+    levers.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
+    levers.set_defaults(run=_levers)
+
     evaluate = commands.add_parser("evaluate", help="measure nets, set their thresholds, write their cards")
-    evaluate.add_argument("names", nargs="+", metavar="NAME", help="names of weights")
+    evaluate.add_argument("names", nargs="*", metavar="NAME", help="names of weights")
+    evaluate.add_argument("--all", action="store_true", help="every classifier of the folder of weights")
     evaluate.add_argument("--weights", type=Path, help="folder of weights (default: the shipped one)")
     evaluate.add_argument(
         "--results", type=Path, default=RESULTS, help="folder of results (default: train/results)"
@@ -64,6 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _fit(options: argparse.Namespace) -> int:
     from train.fit import fit
     from train.settings import read_settings
+    from train.start import with_init
 
     changes: dict[str, object] = {}
     if options.leave_out:
@@ -72,7 +98,7 @@ def _fit(options: argparse.Namespace) -> int:
         changes["name"] = options.name
     if options.epochs:
         changes["epochs"] = options.epochs
-    settings = read_settings(options.config, **changes)
+    settings = with_init(read_settings(options.config, **changes), options.init)
     card = fit(settings, options.runs, resume=not options.restart, steps=options.steps)
     print(f"{options.runs / card.name / card.name}.safetensors {card.sha256[:12]}")
     return 0
@@ -82,6 +108,28 @@ def _distil(options: argparse.Namespace) -> int:
     from train.distil import distil, read_distil_settings
 
     print(distil(read_distil_settings(options.config), options.runs, steps=options.steps))
+    return 0
+
+
+def _simclr(options: argparse.Namespace) -> int:
+    from train.simclr import read_simclr_settings, simclr
+
+    print(simclr(read_simclr_settings(options.config), options.runs, steps=options.steps))
+    return 0
+
+
+def _lungs(options: argparse.Namespace) -> int:
+    from train.lungs import read_lung_settings, train_lungs
+
+    card = train_lungs(read_lung_settings(options.config), options.runs, steps=options.steps)
+    print(f"{options.runs / card.name / card.name}.safetensors {card.sha256[:12]}")
+    return 0
+
+
+def _levers(options: argparse.Namespace) -> int:
+    from train.levers import study_levers
+
+    study_levers(options.config, options.runs, options.results, only=options.only)
     return 0
 
 
@@ -102,7 +150,12 @@ def _take(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from cxrtriage.weights import WEIGHTS_FOLDER
-    from train.evaluate import evaluate
+    from train.evaluate import classifier_names, evaluate
+    from train.settings import SettingsError
 
-    evaluate(options.names, options.runs, options.weights or WEIGHTS_FOLDER, options.results)
+    folder = options.weights or WEIGHTS_FOLDER
+    names = classifier_names(folder) if options.all else list(dict.fromkeys(options.names))
+    if not names:
+        raise SettingsError(f"Nothing to evaluate: name weights of {folder}, or take some and give --all.")
+    evaluate(names, options.runs, folder, options.results)
     return 0

@@ -1,11 +1,13 @@
 """Controls: what a net still scores when it cannot see the lungs, or nothing but the border.
 
-A net that reads the disease falls to chance; one that reads the hospital does not notice.
+A net that reads the disease falls to chance; one that reads the hospital does not notice. A net that
+looks at the lungs' box alone is given the box of the whole film, so that only what is in it changes.
 """
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,8 @@ import numpy as np
 from PIL import Image
 
 from cxrtriage.film.film import Film
+from cxrtriage.film.read import read_film
+from train.fit import Pictures
 from train.manifest import FilmRow
 
 BORDER = 0.12
@@ -60,6 +64,48 @@ def _filled(film: Film, hidden: np.ndarray) -> Film:
     return replace(film, pixels=pixels)
 
 
-def masked_rows(rows: tuple[FilmRow, ...], masks: dict[str, Path]) -> list[int]:
-    """Indices of the rows that have a lung mask."""
-    return [index for index, row in enumerate(rows) if row.file in masks]
+class Controls:
+    """Pictures of films changed for a control, made once for all nets that take the same form."""
+
+    def __init__(self, data: Path) -> None:
+        self.masks = lung_masks(data)
+        self._made: dict[object, np.ndarray] = {}
+
+    def masked(self, rows: Sequence[FilmRow]) -> np.ndarray:
+        """Indices of the rows that have a lung mask."""
+        return np.array([index for index, row in enumerate(rows) if row.file in self.masks], int)
+
+    def lungs_out(self, rows: Sequence[FilmRow], pictures: Pictures) -> np.ndarray:
+        """(films, size, size) uint8 of films that have a mask, without their lungs."""
+        return self._changed(
+            "lungs_out", rows, pictures, lambda row, film: without_lungs(film, self.masks[row.file])
+        )
+
+    def border_only(self, rows: Sequence[FilmRow], pictures: Pictures) -> np.ndarray:
+        """(films, size, size) uint8 of which only the film's border is left."""
+        return self._changed("border_only", rows, pictures, lambda _, film: border_only(film))
+
+    def picture_border_only(self, rows: Sequence[FilmRow], pictures: Pictures) -> np.ndarray:
+        """(films, size, size) uint8 of which only the border of what the net sees is left.
+
+        The film's own border is hardly in a picture that was cropped to the lungs.
+        """
+        images = np.array(pictures.of(rows))
+        edge = int(images.shape[1] * BORDER)
+        inner = np.zeros(images.shape[1:], bool)
+        inner[edge:-edge, edge:-edge] = True
+        images[:, inner] = np.median(images[:, ~inner], axis=1).astype(np.uint8)[:, None]
+        return images
+
+    def _changed(
+        self, name: str, rows: Sequence[FilmRow], pictures: Pictures, change: Callable[[FilmRow, Film], Film]
+    ) -> np.ndarray:
+        form = pictures.settings.input
+        lung_net = pictures.finder.card.sha256 if pictures.finder else ""
+        key = (name, form.picture, lung_net, tuple(row.file for row in rows))
+        if key not in self._made:
+            made = np.zeros((len(rows), form.size, form.size), np.uint8)
+            for number, row in enumerate(rows):
+                made[number] = form.image(change(row, read_film(row.path)), pictures.lungs.get(row.file))
+            self._made[key] = made
+        return self._made[key]

@@ -6,12 +6,12 @@ The net learns to give the feature maps that an ImageNet-trained MobileNetV2 giv
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 import yaml
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -23,13 +23,14 @@ from torch.utils.data import DataLoader
 
 from cxrtriage.nets.backbone import BACKBONES
 from cxrtriage.reading.input_form import InputForm
+from cxrtriage.reading.lung_finder import LungFinder
 from cxrtriage.weights import save_net
 from train.augmentation import film_augmentation
-from train.films import FilmImages, cached_images
+from train.films import CACHE, FilmImages, cached_images, found_lungs
 from train.manifest import data_folder, read_films
+from train.schedule import cosine_after_warmup
 from train.settings import Augmentation, Disguise, SettingsError, build_settings
 
-CACHE = "cache"
 # The grey values a net of the paper's normalisation sees, and those of the ImageNet MobileNetV2.
 _TEACHER_FORM = InputForm(size=224, mean=(127.5,) * 3, deviation=(127.5,) * 3)
 
@@ -38,8 +39,8 @@ _TEACHER_FORM = InputForm(size=224, mean=(127.5,) * 3, deviation=(127.5,) * 3)
 class DistilSettings:
     """`student_size`: side the student sees; it is smaller than the teacher's, to save time.
 
-    `exclude` names sources that are kept out, so that nets which are tested on a left-out source
-    have not even seen its films.
+    `lungs` names the lung net whose crop the input form needs. `exclude` names sources that are kept
+    out, so that nets which are tested on a left-out source have not even seen its films.
     """
 
     name: str
@@ -48,6 +49,7 @@ class DistilSettings:
     input: InputForm = field(default_factory=InputForm)
     student_size: int = 128
     exclude: tuple[str, ...] = ()
+    lungs: str | None = None
     learning_rate: float = 0.002
     weight_decay: float = 0.05
     batch: int = 32
@@ -75,8 +77,8 @@ class Distiller(L.LightningModule):
         for net in (self.student, self.teacher[0]):
             net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
 
-    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        films = batch[0].float()
+    def training_step(self, batch: tuple[Tensor, ...], _: int) -> Tensor:
+        films = batch[0][:, :1].float()
         with torch.no_grad():
             scale, shift = _TEACHER_FORM.scale_and_shift
             targets = self.teacher[0].to(films.device)(films * scale + shift)[-2:]
@@ -95,16 +97,7 @@ class Distiller(L.LightningModule):
     def configure_optimizers(self) -> Any:
         s = self.settings
         optimiser = torch.optim.AdamW(self.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay)
-        steps = int(self.trainer.estimated_stepping_batches)
-        warmup = max(1, steps // 20)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimiser,
-            lambda step: (
-                (step + 1) / warmup
-                if step < warmup
-                else 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
-            ),
-        )
+        schedule = cosine_after_warmup(optimiser, int(self.trainer.estimated_stepping_batches), 0.05)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
@@ -121,16 +114,23 @@ def distil(settings: DistilSettings, runs: Path, *, steps: int | None = None) ->
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "settings.yaml").write_text(yaml.safe_dump(asdict(settings), sort_keys=False))
     L.seed_everything(settings.seed, workers=True)
-    rows = [
-        row
-        for row in read_films(data_folder())
+    everything = read_films(data_folder())
+    number = [
+        n
+        for n, row in enumerate(everything)
         if row.split == "train" and row.adult is not False and row.source not in settings.exclude
     ]
-    if not rows:
+    if not number:
         raise SettingsError("no film is left to distil on.")
+    finder = LungFinder.load(settings.lungs) if settings.lungs else None
+    lungs = found_lungs(everything, finder, runs / CACHE) if finder else None
+    blank = np.zeros((len(number), 1))
     films = FilmImages(
-        cached_images(rows, settings.input, runs / CACHE),
-        [0] * len(rows),
+        cached_images(everything, settings.input, runs / CACHE, lungs, finder.card.sha256 if finder else ""),
+        np.array(number),
+        blank,
+        blank,
+        [0] * len(number),
         film_augmentation(Augmentation(erasing=None, randaugment=None, flip=0.5, disguise=Disguise())),
     )
     distiller = Distiller(settings)

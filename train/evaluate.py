@@ -1,308 +1,233 @@
-"""`python -m train evaluate NAME...`: measures nets, sets their thresholds and writes their cards.
+"""`python -m train evaluate NAME... | --all`: measures nets, sets their thresholds and writes their cards.
 
-Thresholds and temperature come from the validation split alone, figures from the test split.
+Calibration and thresholds come from the validation split alone, figures from the test split.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from itertools import combinations
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cxrtriage.film.film import Film
-from cxrtriage.film.read import read_film
-from cxrtriage.reading.ensemble import Ensemble, combination_name, write_ensemble
-from cxrtriage.reading.member import Member
-from cxrtriage.weights import WEIGHTS_FOLDER, OperatingPoint, write_card
-from train.controls import border_only, lung_masks, masked_rows, without_lungs
-from train.figures import Counts, auroc, bootstrap, calibration_error, temperature_for, threshold_for
-from train.films import Labelled, cached_images, labelled
-from train.fit import CACHE
+from cxrtriage.nets.registry import LUNG_UNET
+from cxrtriage.reading.ensemble import combination_name
+from cxrtriage.weights import read_card, write_card
+from train.asked import Asked, ask, known_findings
+from train.controls import Controls
+from train.left_out import kept_figures
 from train.manifest import data_folder, read_films
-from train.settings import Settings, settings_from_dict
-from train.tables import write_table
+from train.measures import (
+    calibration_figures,
+    finding_figures,
+    headline,
+    shown_findings,
+    test_figures,
+)
+from train.plots import write_plots
+from train.probe import probe_films, source_probe
+from train.scores import Predictions, Scores, mean_of, outputs_of
+from train.settings import Settings, SettingsError
+from train.tables import write_tables
+from train.thresholds import DEFAULT_POINT, distance_of, operating_points
+from train.together import evaluate_together, need_the_same
 
-RESULTS = Path("train/results")
-POINTS = ("sensitivity_0.90", "specificity_0.70", "youden")
-_BATCH = 32
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Films with their truths and one net's (or combination's) probability of a class."""
-
-    films: Labelled
-    truths: np.ndarray
-    probabilities: np.ndarray
-
-    def of(self, sources: Sequence[str]) -> Scores:
-        keep = np.array([row.source in sources for row in self.films.rows], bool)
-        return self.at(np.flatnonzero(keep))
-
-    def at(self, index: np.ndarray) -> Scores:
-        films = Labelled(
-            tuple(self.films.rows[i] for i in index), tuple(self.films.targets[i] for i in index)
-        )
-        return Scores(films, self.truths[index], self.probabilities[index])
-
-    @property
-    def patients(self) -> list[str]:
-        return [row.patient for row in self.films.rows]
-
-    @property
-    def sources(self) -> list[str]:
-        return sorted({row.source for row in self.films.rows})
-
-    def auroc(self) -> dict[str, Any] | None:
-        interval = auroc(self.probabilities, self.truths, self.patients)
-        return interval.to_dict() if interval else None
+# All combinations are measured, of which six nets have 57.
+MOST_NETS = 5
 
 
-@dataclass(frozen=True)
-class Measured:
-    """A net with its thresholds, and what it said of the films of each split and left-out source."""
+def classifier_names(weights: Path) -> list[str]:
+    """The classifiers of a folder of weights: every card that is not a lung net's."""
+    names = []
+    for path in sorted(weights.glob("*.json")):
+        values = json.loads(path.read_text(encoding="utf-8"))
+        is_card = str(values.get("schema", "")).startswith("cxrtriage/card/")
+        if is_card and values["architecture"] != LUNG_UNET:
+            names.append(path.stem)
+    return names
 
-    member: Member
-    validation: Scores
-    test: Scores
-    left_out: dict[str, tuple[Scores, str]]
 
+def evaluate(names: Sequence[str], runs: Path, weights: Path, results: Path) -> None:
+    """Measure each net and every combination; write cards, ensemble, results, tables and plots.
 
-def evaluate(
-    names: Sequence[str], runs: Path, weights: Path = WEIGHTS_FOLDER, results: Path = RESULTS
-) -> None:
-    """Measure each net, write card and results, then the thresholds of every combination of them."""
+    The ensemble is written when it is of several nets, or of all that the folder holds.
+    """
+    if len(names) > MOST_NETS:
+        raise SettingsError(f"at most {MOST_NETS} nets can be evaluated together, not {len(names)}.")
     results.mkdir(parents=True, exist_ok=True)
-    measured = {name: _evaluate_one(name, runs, weights, results) for name in names}
-    if len(names) > 1:
-        _write_ensemble(measured, weights, results)
-    write_table(names, results)
+    rows = read_films(data_folder())
+    nets = {name: ask(name, rows, runs, weights) for name in sorted(names)}
+    need_the_same(nets)
+    controls = Controls(data_folder())
+    figures = {name: _measure(net, nets, controls, weights, results) for name, net in nets.items()}
+    if len(nets) > 1 or set(nets) == set(classifier_names(weights)):
+        evaluate_together(nets, figures, weights, results)
+    lungs = {net.member.card.lungs["name"] for net in nets.values() if net.member.card.lungs}
+    dice = {name: read_card(name, weights).figures.get("dice_test", {}) for name in sorted(lungs)}
+    write_tables(list(nets), dice, results)
+    _plot(nets, results)
 
 
-def _evaluate_one(name: str, runs: Path, weights: Path, results: Path) -> Measured:
-    member = Member.load(name, weights)
-    settings = settings_from_dict(member.card.settings)
-    films = labelled(read_films(data_folder()), settings)
-    val, test = films.split("val"), films.split("test")
-    val_logits = _logits(member, _cached(val, member, runs))
-    temperature = temperature_for(val_logits, np.array(val.targets))
-    member = replace(member, card=replace(member.card, temperature=temperature))
-    val_scores = _scores(val, member.probabilities(val_logits))
-    test_scores = _scores(test, member.probabilities(_logits(member, _cached(test, member, runs))))
-
-    left_out = _left_out(name, runs)
-    points = operating_points(val_scores.of(settings.threshold_sources))
-    figures: dict[str, Any] = {
-        "name": name,
-        "sha256": member.card.sha256,
-        "temperature": round(temperature, 4),
-        "test": _split_figures(test_scores, points, settings),
-        "controls": _controls(member, test_scores, settings),
-        "leave_one_source_out": _left_out_figures(name, member.card.sha256, left_out, results),
+def _measure(
+    net: Asked, nets: dict[str, Asked], controls: Controls, weights: Path, results: Path
+) -> dict[str, Any]:
+    """Figures of one net, written with its card; its file of results goes by its name."""
+    card, settings = net.member.card, net.settings
+    together = mean_of([other.validation for other in nets.values()])
+    points = {
+        name: operating_points(
+            net.validation.scores(name),
+            settings,
+            distance_of(net.validation, together, name, settings.threshold_sources),
+        )
+        for name in card.classes
     }
-    class_name = member.card.classes[0]
+    known, targets = known_findings(net.test, card.findings)
+    patients = [net.test.films.rows[i].patient for i in known]
+    found = finding_figures(net.test.logits[known, len(card.classes) :], targets, card.findings, patients)
+    figures: dict[str, Any] = {
+        "name": card.name,
+        "sha256": card.sha256,
+        "lungs": card.lungs,
+        "calibration_of": {name: vars(scaling) for name, scaling in card.calibration.items()},
+        "operating_points": {name: {p: vars(v) for p, v in by.items()} for name, by in points.items()},
+        "test": test_figures(net.tested, points, settings),
+        "calibration": calibration_figures(
+            net.tested, net.test.logits[:, : len(card.classes)], net.scalings, settings
+        ),
+        "findings": found,
+        "shown_findings": shown_findings(found),
+        "leave_one_source_out": kept_figures(card.name, card.sha256, net.folds, results),
+        "controls": _control_figures(net, controls),
+        "source_probe": _probe(net),
+    }
+    (results / f"{card.name}.json").write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n")
     card = replace(
-        member.card,
-        operating_points={class_name: points},
-        figures={key: figures[key] for key in ("test", "controls", "leave_one_source_out")},
+        card,
+        operating_points=points,
+        default_operating_point=DEFAULT_POINT,
+        shown_findings=shown_findings(found),
+        figures=_compact(figures),
         cautions=_cautions(settings),
     )
     write_card(card, weights)
-    (results / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
-    print(f"{name}: AUROC {figures['test']['auroc']}", flush=True)
-    return Measured(replace(member, card=card), val_scores, test_scores, left_out)
-
-
-def _cautions(settings: Settings) -> tuple[str, ...]:
-    return (
-        "Trained on films of adults; not for children.",
-        f"Answers tuberculosis against films labelled {', '.join(settings.negative_labels)}: "
-        "another disease of the lung may raise the score as well.",
-        "Thresholds come from few films of few hospitals; set your own where you can.",
-    )
-
-
-def _cached(films: Labelled, member: Member, runs: Path) -> np.ndarray:
-    return cached_images(films.rows, member.form, runs / CACHE)
-
-
-def _logits(member: Member, images: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-    """(films, size, size) uint8 -> (films, classes + 1) logits, in batches."""
-    return np.concatenate(
-        [member.logits(np.asarray(images[start : start + _BATCH])) for start in range(0, len(images), _BATCH)]
-    )
-
-
-def _scores(films: Labelled, probabilities: np.ndarray) -> Scores:
-    return Scores(films, np.array(films.targets) == 1, probabilities[:, 1])
-
-
-def operating_points(scores: Scores) -> dict[str, OperatingPoint]:
-    """Every named point on these films, with the bootstrap interval of its threshold."""
-    population = (
-        f"{int(scores.truths.sum())} films with and {int((~scores.truths).sum())} without tuberculosis, "
-        f"validation split of {', '.join(scores.sources)}"
-    )
-    points = {}
-    for name in POINTS:
-        threshold = threshold_for(scores.probabilities, scores.truths, name)
-        drawn = bootstrap(partial(_threshold_of_draw, scores, name), scores.truths, scores.patients)
-        counts = Counts.of(scores.probabilities >= threshold, scores.truths)
-        low, high = np.quantile(drawn, [0.025, 0.975])
-        points[name] = OperatingPoint(
-            round(threshold, 4),
-            (round(float(low), 4), round(float(high), 4)),
-            round(counts.recall, 4),
-            round(counts.specificity, 4),
-            population,
-        )
-    return points
-
-
-def _threshold_of_draw(scores: Scores, point: str, index: np.ndarray) -> float:
-    return threshold_for(scores.probabilities[index], scores.truths[index], point)
-
-
-def _split_figures(scores: Scores, points: dict[str, OperatingPoint], settings: Settings) -> dict[str, Any]:
-    """Figures over the sources that may be quoted, per source, and at each operating point."""
-    quoted = scores.of([s for s in scores.sources if s not in settings.unquoted_sources])
-    both = quoted.of(settings.threshold_sources)
-    return {
-        "sources": quoted.sources,
-        "auroc": quoted.auroc(),
-        "auroc_within_sources_of_both_classes": both.auroc(),
-        "at_half": Counts.of(quoted.probabilities >= 0.5, quoted.truths).to_dict(),
-        "operating_points": {
-            name: {
-                "all": Counts.of(quoted.probabilities >= point.threshold, quoted.truths).to_dict(),
-                "both_classes": Counts.of(both.probabilities >= point.threshold, both.truths).to_dict(),
-            }
-            for name, point in points.items()
-        },
-        "per_source": {source: _source_figures(quoted.of([source]), points) for source in quoted.sources},
-        "calibration_error": round(calibration_error(quoted.probabilities, quoted.truths), 4),
-        "brier": round(float(((quoted.probabilities - quoted.truths) ** 2).mean()), 4),
-    }
-
-
-def _source_figures(scores: Scores, points: dict[str, OperatingPoint]) -> dict[str, Any]:
-    return {
-        "auroc": scores.auroc(),
-        "films": {"tuberculosis": int(scores.truths.sum()), "others": int((~scores.truths).sum())},
-        "flagged": {
-            name: round(float((scores.probabilities >= point.threshold).mean()), 4)
-            for name, point in points.items()
-        },
-    }
-
-
-def _controls(member: Member, scores: Scores, settings: Settings) -> dict[str, Any]:
-    """AUROC of the very same films, whole, without lungs, and of their border alone."""
-    scores = scores.of([s for s in scores.sources if s not in settings.unquoted_sources])
-    masks = lung_masks(data_folder())
-    index = np.array(masked_rows(scores.films.rows, masks), int)
-    masked = scores.at(index)
-    result: dict[str, Any] = {}
-    if len(index) and masked.truths.any() and not masked.truths.all():
-        rows = masked.films.rows
-        result["lungs_out"] = {
-            "films_of": masked.sources,
-            "whole": masked.auroc(),
-            "control": _changed(member, masked, lambda i, film: without_lungs(film, masks[rows[i].file])),
-        }
-    for name, part in (
-        ("border_only", scores),
-        ("border_only_same_source", scores.of(settings.threshold_sources)),
-    ):
-        if part.truths.any() and not part.truths.all():
-            result[name] = {
-                "films_of": part.sources,
-                "whole": part.auroc(),
-                "control": _changed(member, part, lambda _, film: border_only(film)),
-            }
-    return result
-
-
-def _changed(member: Member, scores: Scores, change: Callable[[int, Film], Film]) -> dict[str, Any] | None:
-    def images() -> Iterator[np.ndarray]:
-        for number, row in enumerate(scores.films.rows):
-            yield member.form.image(change(number, read_film(row.path)))
-
-    probabilities = member.probabilities(_logits(member, np.stack(list(images()))))[:, 1]
-    return replace(scores, probabilities=probabilities).auroc()
-
-
-def _left_out(name: str, runs: Path) -> dict[str, tuple[Scores, str]]:
-    """By left-out source: what the net that never saw it says of all its films, and that net's sha256."""
-    found = {}
-    for folder in sorted(runs.glob(f"{name}-without-*")):
-        if not (folder / f"{folder.name}.json").is_file():
-            continue  # still in training
-        member = Member.load(folder.name, folder)
-        settings = settings_from_dict(member.card.settings)
-        films = labelled(read_films(data_folder()), settings).of_sources(settings.leave_out)
-        scores = _scores(films, member.probabilities(_logits(member, _cached(films, member, runs))))
-        found["+".join(settings.leave_out)] = (scores, member.card.sha256)
-    return found
-
-
-def _left_out_figures(
-    name: str, sha256: str, left_out: dict[str, tuple[Scores, str]], results: Path
-) -> dict[str, Any]:
-    """Figures of the nets that never saw a source.
-
-    Such nets are not shipped: where a run is not on this machine, the figure of the last evaluation
-    is kept, if that was of the same weights.
-    """
-    path = results / f"{name}.json"
-    figures: dict[str, Any] = {}
-    if path.is_file():
-        last = json.loads(path.read_text())
-        if last["sha256"] == sha256:
-            figures.update(last["leave_one_source_out"])
-    for source, (scores, fold) in left_out.items():
-        figures[source] = {"auroc": scores.auroc(), "sha256": fold}
+    print(f"{card.name}: {headline(figures['test'])}", flush=True)
     return figures
 
 
-def _write_ensemble(measured: dict[str, Measured], weights: Path, results: Path) -> None:
-    """Thresholds of every combination of two or more nets, and how each does on the test split."""
-    first = next(iter(measured.values())).member.card
-    settings, class_name = settings_from_dict(first.settings), first.classes[0]
-    points: dict[str, dict[str, dict[str, OperatingPoint]]] = {}
-    figures: dict[str, Any] = {}
-    for size in range(2, len(measured) + 1):
-        for names in combinations(sorted(measured), size):
-            chosen = [measured[name] for name in names]
-            together = combination_name(names)
-            validation = _mean([net.validation for net in chosen]).of(settings.threshold_sources)
-            points[together] = {class_name: operating_points(validation)}
-            figures[together] = {
-                **_split_figures(_mean([net.test for net in chosen]), points[together][class_name], settings),
-                "leave_one_source_out": _left_out_together(chosen),
-            }
-            print(f"{together}: AUROC {figures[together]['auroc']}", flush=True)
-    sums = {name: net.member.card.sha256 for name, net in measured.items()}
-    write_ensemble(Ensemble(sums, POINTS[0], points), weights)
-    (results / "ensemble.json").write_text(json.dumps({"weights": sums, "test": figures}, indent=1) + "\n")
-
-
-def _left_out_together(nets: Sequence[Measured]) -> dict[str, Any]:
-    """Figures of these nets' mean on the sources that none of them saw."""
-    sources = set.intersection(*(set(net.left_out) for net in nets))
+def _compact(figures: dict[str, Any]) -> dict[str, Any]:
+    """What of the figures travels with the weights."""
+    counts = ("true_positive", "false_positive", "false_negative", "true_negative")
+    classes = figures["test"]["classes"]
     return {
-        source: {"auroc": _mean([net.left_out[source][0] for net in nets]).auroc()}
-        for source in sorted(sources)
+        "test": {
+            name: {key: of[key] for key in ("against_rest", "against_normal")} for name, of in classes.items()
+        },
+        "operating_points": {
+            name: {p: {key: v[key] for key in counts} for p, v in of["operating_points"].items()}
+            for name, of in classes.items()
+        },
+        "calibration": {
+            name: {
+                scaling: {key: v[key] for key in ("ece", "brier")}
+                for scaling, v in of.items()
+                if isinstance(v, dict)
+            }
+            for name, of in figures["calibration"].items()
+        },
+        "findings": {name: figures["findings"][name]["auroc"] for name in figures["shown_findings"]},
+        "leave_one_source_out": {
+            fold: {name: v["all"] for name, v in of["classes"].items()}
+            for fold, of in figures["leave_one_source_out"].items()
+        },
+        "controls": figures["controls"],
+        "source_probe": figures["source_probe"],
     }
 
 
-def _mean(scores: Sequence[Scores]) -> Scores:
-    if any(other.films.rows != scores[0].films.rows for other in scores):
-        raise ValueError("nets that were not measured on the same films have no common threshold")
-    return replace(scores[0], probabilities=np.mean([s.probabilities for s in scores], axis=0))
+def _cautions(settings: Settings) -> tuple[str, ...]:
+    weight = settings.other_diseases
+    against = (
+        f"films of another disease counted {weight:g} of a normal film in training"
+        if weight
+        else "films of another disease were not shown in training"
+    )
+    return (
+        "Trained on films of adults; not for children.",
+        f"Each score answers one disease ({', '.join(settings.classes)}) against films without it; "
+        f"{against}, so that another disease of the lung may raise it as well.",
+        "A low score is no sign of health: no film is called normal.",
+        "Thresholds come from few films of few hospitals; set your own where you can.",
+        "A probability holds where the ill are as frequent as among the films it was calibrated on.",
+    )
+
+
+def _control_figures(net: Asked, controls: Controls) -> dict[str, Any]:
+    """By control and class: AUROC of the very same films, whole and changed; 0.5 is right for the changed."""
+    quoted = net.tested.without_sources(net.settings.unquoted_sources)
+    rows = quoted.films.rows
+    every = np.arange(len(rows))
+    result: dict[str, Any] = {}
+    for name, index, pictures in (
+        ("lungs_out", controls.masked(rows), controls.lungs_out),
+        ("border_only", every, controls.border_only),
+        ("picture_border_only", every, controls.picture_border_only),
+    ):
+        if not len(index):
+            continue
+        films = quoted.films.at(index)
+        outputs = outputs_of(net.member, films, pictures(films.rows, net.pictures))
+        changed = Predictions.of(net.member, outputs)
+        whole = Predictions(films, quoted.classes, quoted.probabilities[index])
+        result[name] = {
+            class_name: {
+                "against_normal": _compared(
+                    whole.scores(class_name).against_normal(), changed.scores(class_name).against_normal()
+                ),
+                "within_sources": _compared(
+                    whole.scores(class_name).within_sources(), changed.scores(class_name).within_sources()
+                ),
+            }
+            for class_name in quoted.classes
+        }
+    return result
+
+
+def _compared(whole: Scores, changed: Scores) -> dict[str, Any] | None:
+    """Whole and changed films; None of too few."""
+    if not whole.enough:
+        return None
+    return {"films_of": whole.sources, "whole": whole.auroc(), "control": changed.auroc()}
+
+
+def _probe(net: Asked) -> dict[str, Any]:
+    train, test = probe_films(net.pictures.films)
+    taught = outputs_of(net.member, train, net.pictures.of(train.rows))
+    place = {row.file: number for number, row in enumerate(net.test.films.rows)}
+    asked = np.array([place[row.file] for row in test.rows], int)
+    return source_probe(train.rows, taught.features, test.rows, net.test.features[asked])
+
+
+def _plot(nets: dict[str, Asked], results: Path) -> None:
+    """Curves of every net, and of all together where there are several."""
+    curves = {name: net.tested for name, net in nets.items()}
+    points = {name: _written_points(results / f"{name}.json") for name in nets}
+    if len(nets) > 1:
+        together = combination_name(list(nets))
+        curves["together"] = mean_of(list(curves.values()))
+        values = json.loads((results / "ensemble.json").read_text())["combinations"][together]
+        points["together"] = _thresholds(values["operating_points"])
+    settings = next(iter(nets.values())).settings
+    quoted = {name: tested.without_sources(settings.unquoted_sources) for name, tested in curves.items()}
+    write_plots(quoted, points, settings.threshold_sources, results / "plots")
+
+
+def _written_points(path: Path) -> dict[str, float]:
+    return _thresholds(json.loads(path.read_text())["operating_points"])
+
+
+def _thresholds(points: dict[str, Any]) -> dict[str, float]:
+    return {name: by[DEFAULT_POINT]["threshold"] for name, by in points.items()}

@@ -4,56 +4,71 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import lightning as L
-import torch
+import numpy as np
 import yaml
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
-from safetensors.torch import load_file
 from torch import nn
 from torch.utils.data import DataLoader, WeightedRandomSampler
 
 from cxrtriage.nets import FilmClassifier
 from cxrtriage.reading.input_form import InputForm
+from cxrtriage.reading.lung_finder import LungFinder
+from cxrtriage.reading.lungs import Lungs
 from cxrtriage.weights import Card, load_net, read_card, save_net, write_card
 from train.augmentation import film_augmentation
-from train.films import FilmImages, Labelled, cached_images, draw_weights, labelled
+from train.films import (
+    CACHE,
+    FilmImages,
+    Labelled,
+    cached_images,
+    class_weights,
+    draw_weights,
+    found_lungs,
+    labelled,
+)
+from train.findings import finding_targets
 from train.learner import Learner
-from train.manifest import data_folder, read_films
+from train.manifest import FilmRow, data_folder, read_films
 from train.settings import Settings, SettingsError
-
-CACHE = "cache"
+from train.start import load_start
 
 
 def fit(settings: Settings, runs: Path, *, resume: bool = True, steps: int | None = None) -> Card:
     """Train as the settings say and write `runs/RUN/RUN.safetensors` and its card.
 
     A run that was interrupted goes on from its last checkpoint unless `resume` is False. `steps`
-    makes it one epoch of so many steps, for a trial of the whole path.
+    makes it one epoch of so many steps, for a trial of the whole path. The weights at the end of the
+    schedule are kept (their running mean where the settings say so), not those of the best
+    validation figure: films of the hospitals trained on cannot tell what holds elsewhere.
     """
     folder = runs / settings.run
     folder.mkdir(parents=True, exist_ok=True)
     _keep_settings(settings, folder, resume)
     L.seed_everything(settings.seed, workers=True)
 
-    films = labelled(read_films(data_folder()), settings)
-    films = films.where(lambda row: row.source not in settings.leave_out)
+    pictures = Pictures(settings, read_films(data_folder()), runs)
+    films = pictures.films.where(lambda row: row.source not in settings.leave_out)
     train, val = films.split("train"), films.split("val")
     _need_every_class(train, settings, "train")
-    _need_every_class(val, settings, "val")
 
     learner = Learner(settings, *_teacher(settings, runs))
     _start(learner.net, settings, runs)
 
-    best = ModelCheckpoint(folder, "best", monitor="val_auroc", mode="max", save_last=True)
     last = folder / "last.ckpt"
+    callbacks: list[Callback] = [ModelCheckpoint(folder, save_last=True)]
+    if settings.average:
+        callbacks.append(EMAWeightAveraging(decay=settings.average))
     trainer = L.Trainer(
         default_root_dir=folder,
         logger=TensorBoardLogger(folder, name="", version="log"),
-        callbacks=[best, EarlyStopping("val_auroc", mode="max", patience=settings.patience)],
+        callbacks=callbacks,
         max_epochs=1 if steps else settings.epochs,
         limit_train_batches=steps or 1.0,
         precision=settings.precision,  # type: ignore[arg-type]  # checked by Lightning
@@ -63,14 +78,52 @@ def fit(settings: Settings, runs: Path, *, resume: bool = True, steps: int | Non
     )
     trainer.fit(
         learner,
-        _train_loader(train, settings, runs),
-        _val_loader(val, settings, runs),
+        _train_loader(train, settings, pictures),
+        _val_loader(val, settings, pictures),
         ckpt_path=str(last) if resume and last.is_file() else None,
     )
-    # Our own checkpoint, written above; it holds optimiser state, so more than tensors.
-    kept = torch.load(best.best_model_path or last, map_location="cpu", weights_only=False)
-    learner.load_state_dict(kept["state_dict"])
-    return _write_weights(learner.net.cpu(), settings, train, folder)
+    return _write_weights(learner.net.cpu(), settings, pictures, train, folder)
+
+
+class Pictures:
+    """The films that settings speak of, and their pictures in the net's input form."""
+
+    def __init__(self, settings: Settings, rows: list[FilmRow], runs: Path) -> None:
+        self.settings, self.rows, self.cache = settings, rows, runs / CACHE
+        self.films = labelled(rows, settings)
+        self.number = {row.file: number for number, row in enumerate(rows)}
+        self.finder: LungFinder | None = None
+        self.lungs: dict[str, Lungs] = {}
+        if settings.lungs:
+            self.finder = LungFinder.load(settings.lungs)
+            self.lungs = found_lungs(rows, self.finder, self.cache)
+
+    @cached_property
+    def images(self) -> np.ndarray:
+        """(films of the manifest, channels, size, size) uint8: film, and its lungs where they are known."""
+        lung_net = self.finder.card.sha256 if self.finder else ""
+        return cached_images(self.rows, self.settings.input, self.cache, self.lungs, lung_net)
+
+    def index(self, rows: Sequence[FilmRow]) -> np.ndarray:
+        return np.array([self.number[row.file] for row in rows], int)
+
+    def of(self, rows: Sequence[FilmRow]) -> np.ndarray:
+        """(films, size, size) uint8: the pictures of these films."""
+        return self.images[self.index(rows), 0]
+
+    def set_of(self, films: Labelled, *, training: bool) -> FilmImages:
+        """What the loader draws from; augmented in training."""
+        s = self.settings
+        found = finding_targets(films.rows, data_folder(), s.findings)
+        sources = list(s.sources)
+        return FilmImages(
+            self.images,
+            self.index(films.rows),
+            np.concatenate([films.truths.astype(float), found], axis=1),
+            np.concatenate([class_weights(films, s.other_diseases), np.ones_like(found)], axis=1),
+            [sources.index(row.source) for row in films.rows],
+            film_augmentation(s.augmentation) if training else None,
+        )
 
 
 def _keep_settings(settings: Settings, folder: Path, resume: bool) -> None:
@@ -89,18 +142,14 @@ def _keep_settings(settings: Settings, folder: Path, resume: bool) -> None:
 
 
 def _need_every_class(films: Labelled, settings: Settings, split: str) -> None:
-    for number, name in enumerate(("no_flagged_class", *settings.classes)):
-        if number not in films.targets:
+    for name in dict.fromkeys(("normal", *settings.classes)):
+        if not any(row.label == name for row in films.rows):
             raise SettingsError(f"no film of {name} is in the {split} split of the sources named.")
 
 
 def _start(net: FilmClassifier, settings: Settings, runs: Path) -> None:
     """Give the backbone the weights it starts from."""
-    if settings.start.imagenet:
-        net.backbone.load_imagenet(load_file(data_folder() / settings.start.imagenet))
-    if settings.start.distilled:
-        name = settings.start.distilled
-        net.backbone.load_state_dict(load_file(runs / name / f"{name}.safetensors"))
+    load_start(net.backbone, settings.architecture, settings.start, settings.input, runs, settings.leave_out)
 
 
 def _teacher(settings: Settings, runs: Path) -> tuple[FilmClassifier | None, InputForm | None]:
@@ -112,14 +161,10 @@ def _teacher(settings: Settings, runs: Path) -> tuple[FilmClassifier | None, Inp
     return load_net(card, runs / run), InputForm.from_dict(card.input)
 
 
-def _train_loader(films: Labelled, settings: Settings, runs: Path) -> DataLoader:
-    weights = draw_weights(films, settings.sources)
+def _train_loader(films: Labelled, settings: Settings, pictures: Pictures) -> DataLoader:
+    weights = draw_weights(films.rows, settings.sources)
     return DataLoader(
-        FilmImages(
-            cached_images(films.rows, settings.input, runs / CACHE),
-            films.targets,
-            film_augmentation(settings.augmentation),
-        ),
+        pictures.set_of(films, training=True),
         batch_size=settings.batch,
         sampler=WeightedRandomSampler(weights.tolist(), settings.films_per_epoch or len(films.rows)),
         num_workers=settings.workers,
@@ -128,41 +173,40 @@ def _train_loader(films: Labelled, settings: Settings, runs: Path) -> DataLoader
     )
 
 
-def _val_loader(films: Labelled, settings: Settings, runs: Path) -> DataLoader:
-    images = cached_images(films.rows, settings.input, runs / CACHE)
-    return DataLoader(FilmImages(images, films.targets), batch_size=settings.batch)
+def _val_loader(films: Labelled, settings: Settings, pictures: Pictures) -> DataLoader:
+    return DataLoader(pictures.set_of(films, training=False), batch_size=settings.batch)
 
 
-def _write_weights(net: nn.Module, settings: Settings, train: Labelled, folder: Path) -> Card:
+def _write_weights(
+    net: nn.Module, settings: Settings, pictures: Pictures, train: Labelled, folder: Path
+) -> Card:
     run = settings.run
     sha256 = save_net(net, folder / f"{run}.safetensors")
     card = Card(
         name=run,
-        task=f"{', '.join(settings.classes)} against {', '.join(settings.negative_labels)}",
+        task=f"{', '.join(settings.classes)}: each against films without it",
         classes=settings.classes,
         architecture=settings.architecture,
-        options={"classes": len(settings.classes) + 1, **settings.options},
+        options={"classes": len(settings.classes), "findings": len(settings.findings), **settings.options},
         input=settings.input.to_dict(),
         sha256=sha256,
         licence="Under the terms of the training films' sources; see training_data.",
-        training_data=_training_data(train, settings),
+        findings=settings.findings,
+        lungs=pictures.finder.version if pictures.finder else {},
+        training_data=_training_data(train),
         settings=json.loads(json.dumps(settings.to_dict())),
     )
     write_card(card, folder)
     return card
 
 
-def _training_data(films: Labelled, settings: Settings) -> list[dict[str, object]]:
-    names = ("no_flagged_class", *settings.classes)
-    counts = Counter((row.source, target) for row, target in zip(films.rows, films.targets, strict=True))
+def _training_data(films: Labelled) -> list[dict[str, object]]:
+    counts: dict[str, Counter[str]] = {}
     licences: dict[str, set[str]] = {}
     for row in films.rows:
+        counts.setdefault(row.source, Counter())[row.label] += 1
         licences.setdefault(row.source, set()).add(row.licence or "not stated")
     return [
-        {
-            "source": source,
-            "films": {name: counts[source, number] for number, name in enumerate(names)},
-            "licence": "; ".join(sorted(licences[source])),
-        }
+        {"source": source, "films": dict(counts[source]), "licence": "; ".join(sorted(licences[source]))}
         for source in sorted(licences)
     ]

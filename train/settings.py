@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -36,8 +36,10 @@ class RandAugment:
 class Disguise:
     """Random changes that hide which hospital a film comes from, beyond the paper's three.
 
-    Rotation in degrees, scale and shift as shares, gamma as exponent range around 1, blur as
-    greatest sigma in pixels of the input, noise as greatest deviation in grey levels.
+    Rotation in degrees, scale, stretch (of the aspect) and shift as shares, gamma as exponent range
+    around 1, blur as greatest sigma in pixels of the input, noise as greatest deviation in grey levels.
+    `coarsen`: half of the films are made as coarse as a film of so small a share of the input's size.
+    `bands`: each band of spatial frequencies is strengthened or weakened by up to this share.
     """
 
     rotation: float = 8.0
@@ -46,26 +48,39 @@ class Disguise:
     gamma: float = 0.4
     blur: float = 1.5
     noise: float = 6.0
+    stretch: float = 0.0
+    coarsen: float = 1.0
+    bands: float = 0.0
 
 
 @dataclass(frozen=True)
 class Augmentation:
+    """`mask`: share of the films shown with nothing but their lungs. `style`: share whose lowest
+    spatial frequencies are taken from another film of the batch (Fourier mixing; Yang 2020)."""
+
     erasing: Erasing | None = field(default_factory=Erasing)
     randaugment: RandAugment | None = field(default_factory=RandAugment)
     flip: float = 0.5
     disguise: Disguise | None = None
+    mask: float = 0.0
+    style: float = 0.0
 
 
 @dataclass(frozen=True)
 class Start:
-    """Where the backbone starts; scratch where neither is named.
+    """Where the backbone starts: at random where nothing is named; more than one cannot be.
 
-    `imagenet`: a safetensors of ImageNet weights in the data folder. `distilled`: a run of
-    `python -m train distil` in the folder of runs.
+    `imagenet`: a safetensors of ImageNet weights in the data folder, or `public` for those published
+    with the architecture, which are fetched. `distilled`: a run of `python -m train distil` or
+    `simclr` in the folder of runs. `weights`: shipped weights of the same backbone. `findings`: a net
+    that learnt findings, a run or shipped. `xrv`: chest-film weights of TorchXRayVision by their name.
     """
 
     imagenet: str | None = None
     distilled: str | None = None
+    weights: str | None = None
+    findings: str | None = None
+    xrv: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,8 +99,15 @@ class Teacher:
 class Settings:
     """All of a run. `sources` gives each source's share of the films drawn, summing to anything.
 
-    `options` are those of `cxrtriage.nets.build`. `films_per_epoch` None draws each training film
-    once on average. `leave_out` keeps sources out of training and choosing altogether.
+    `options` are those of `cxrtriage.nets.build`. `lungs` names the lung net whose crop the input
+    form needs. A class is learnt against normal films with weight 1, and against other diseases
+    (every other label in `labels`) with `other_diseases`: 0 asks "this disease or none?", 1 "this
+    disease or anything else?". `loss` softmax lets the classes compete, as a comparison.
+    `findings_weight`, `lung_weight`: of the losses of the findings and of a lung mask told from the
+    features. `adversary`: strength of a head that tries to tell the source, reversed (Ganin 2015).
+    `average`: decay of the weights' running mean, which is what is kept; 0 keeps the last weights.
+    `films_per_epoch` None draws each training film once on average. `leave_out` keeps sources
+    out of training altogether.
     `threshold_sources` are those, with both classes, whose validation films set the thresholds;
     `unquoted_sources` are trained on but too easily told apart to measure anything by.
     """
@@ -95,7 +117,9 @@ class Settings:
     options: dict[str, Any] = field(default_factory=dict)
     input: InputForm = field(default_factory=InputForm)
     classes: tuple[str, ...] = ("tuberculosis",)
-    negative_labels: tuple[str, ...] = ("normal",)
+    labels: tuple[str, ...] = ("normal", "tuberculosis")
+    findings: tuple[str, ...] = ()
+    lungs: str | None = None
     sources: dict[str, float] = field(default_factory=dict)
     leave_out: tuple[str, ...] = ()
     threshold_sources: tuple[str, ...] = ()
@@ -103,12 +127,17 @@ class Settings:
     augmentation: Augmentation = field(default_factory=Augmentation)
     start: Start = field(default_factory=Start)
     teacher: Teacher | None = None
+    other_diseases: float = 0.3
+    loss: Literal["sigmoid", "softmax"] = "sigmoid"
+    findings_weight: float = 0.5
+    lung_weight: float = 0.0
+    adversary: float = 0.0
+    average: float = 0.0
     learning_rate: float = 0.001
     weight_decay: float = 0.05
     warmup: float = 0.05
     batch: int = 32
     epochs: int = 10
-    patience: int = 10
     films_per_epoch: int | None = None
     precision: str = "32-true"
     workers: int = 2
@@ -151,7 +180,10 @@ def settings_from_dict(values: dict[str, Any], where: str = "settings") -> Setti
             values["teacher"] = build_settings(Teacher, values["teacher"], f"{where}: teacher")
     except (ValueError, TypeError) as error:
         raise SettingsError(f"{where}: {error}") from error
-    return build_settings(Settings, values, where)
+    settings: Settings = build_settings(Settings, values, where)
+    if settings.input.region == "lungs" and not settings.lungs:
+        raise SettingsError(f"{where}: input.region lungs needs a lung net; name it as lungs.")
+    return settings
 
 
 def build_settings(kind: Any, values: Any, where: str) -> Any:

@@ -1,132 +1,320 @@
-"""The table of `train/results`, made from the results alone."""
+"""The pages of `train/results`, made from the files of results alone."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cxrtriage.reading.ensemble import combination_name
+from train.measures import SHOWN_AUROC, SHOWN_FILMS
+from train.scores import LEAST
+from train.thresholds import DEFAULT_POINT
 
-TABLE = "tuberculosis.md"
+DIAGNOSIS, FINDINGS = "diagnosis.md", "findings.md"
+_NONE = "–"
+
+Figures = Mapping[str, Any]
 
 
-def write_table(names: Sequence[str], results: Path) -> Path:
-    """Write the table of these nets, and of their combinations where they were measured."""
+def write_tables(names: Sequence[str], dice: Mapping[str, Figures], results: Path) -> list[Path]:
+    """Write the page of the diagnosis by these nets and their combinations, and that of the findings.
+
+    `dice` goes by lung net, then source, as its card has it.
+    """
     nets = {name: json.loads((results / f"{name}.json").read_text()) for name in names}
-    lines = [
-        "# Tuberculosis against films without findings",
-        "",
-        "Made by `python -m train evaluate`. Test films were neither trained on nor chosen by;",
-        "thresholds and temperature come from the validation films. In brackets: 95 % interval, bootstrap",
-        "over patients.",
-        "",
-        *_test_table({name: figures["test"] for name, figures in nets.items()}, results),
-        "",
-        "AUROC of each hospital that shows both classes, of hospitals left out of training altogether",
-        "(all their films; a net trained anew without them), and of controls on the very same films:",
-        "",
-        *_source_table(nets, _together(names, results)),
-        "",
-        "Without lungs, and from the border alone, 0.5 would be right: what a net scores above that it has",
-        "from elsewhere than the lungs. A source with one class only makes it easy to score by the source.",
-        "",
-        "At the threshold for sensitivity 0.90, share of films flagged per source:",
-        "",
-        *_flagged_table(nets),
-        "",
-    ]
-    path = results / TABLE
-    path.write_text("\n".join(lines), encoding="utf-8")
-    return path
+    combined = _combined(names, results)
+    pages = {DIAGNOSIS: diagnosis_page(nets, combined, dice), FINDINGS: findings_page(nets)}
+    for page, lines in pages.items():
+        (results / page).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return [results / page for page in pages]
 
 
-def _test_table(nets: dict[str, dict[str, Any]], results: Path) -> list[str]:
-    rows = dict(nets)
-    ensemble = results / "ensemble.json"
-    if len(nets) > 1 and ensemble.is_file():
-        rows.update(json.loads(ensemble.read_text())["test"])
-    first = next(iter(rows.values()))
-    return [
-        f"Test films of {', '.join(first['sources'])};",
-        "accuracy, precision, recall and F1 at 0.5 as in the paper; sensitivity and specificity at the",
-        "threshold for sensitivity 0.90.",
-        "",
-        "| net | AUROC | AUROC, hospitals with both | accuracy | precision | recall | F1 | sensitivity "
-        "| specificity | ECE | Brier |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
-        *(_test_row(name, figures) for name, figures in rows.items()),
-    ]
-
-
-def _test_row(name: str, figures: dict[str, Any]) -> str:
-    half = figures["at_half"]
-    point = figures["operating_points"]["sensitivity_0.90"]["all"]
-    cells = [
-        name.replace("+", " + "),
-        _interval(figures["auroc"]),
-        _interval(figures["auroc_within_sources_of_both_classes"]),
-        *(f"{half[key]:.3f}" for key in ("accuracy", "precision", "recall", "f1")),
-        f"{point['recall']:.3f}",
-        f"{point['specificity']:.3f}",
-        f"{figures['calibration_error']:.3f}",
-        f"{figures['brier']:.3f}",
-    ]
-    return f"| {' | '.join(cells)} |"
-
-
-def _together(names: Sequence[str], results: Path) -> dict[str, Any]:
-    """The test figures of all these nets together; empty where there is one only."""
+def _combined(names: Sequence[str], results: Path) -> dict[str, Any]:
+    """Figures of the combinations of these nets, as of the same evaluation."""
     path = results / "ensemble.json"
     if len(names) < 2 or not path.is_file():
         return {}
-    return dict(json.loads(path.read_text())["test"].get(combination_name(names), {}))
+    return dict(json.loads(path.read_text())["combinations"])
 
 
-def _source_table(nets: dict[str, dict[str, Any]], together: dict[str, Any]) -> list[str]:
-    columns: dict[str, dict[str, Any]] = {}
-    if together:
-        nets = {**nets, "all together": {"test": together, "controls": {}, **together}}
-    for name, figures in nets.items():
-        for source, found in figures["test"]["per_source"].items():
-            if found["auroc"]:
-                columns.setdefault(f"{source}, test films", {})[name] = found["auroc"]
-        for source, found in figures["leave_one_source_out"].items():
-            columns.setdefault(f"{source}, left out", {})[name] = found["auroc"]
-        for control, found in figures["controls"].items():
-            of = " and ".join(found["films_of"]) if len(found["films_of"]) < 3 else "all sources"
-            title = control.replace("_same_source", "").replace("_", " ")
-            columns.setdefault(f"{of}, whole", {})[name] = found["whole"]
-            columns.setdefault(f"{of}, {title}", {})[name] = found["control"]
+def diagnosis_page(
+    nets: Mapping[str, Figures], combined: Mapping[str, Figures], dice: Mapping[str, Figures]
+) -> list[str]:
+    every = {**nets, **combined}
+    together = combination_name(list(nets))
+    last = combined.get(together) or next(iter(nets.values()))
+    # Pages stay readable with the nets and all of them together; pairs are in the first table and the JSON.
+    shown = {**nets, **({"all together": combined[together]} if together in combined else {})}
+    classes = list(last["test"]["classes"])
+    lines = [
+        "# Diagnosis",
+        "",
+        "Made by `python -m train evaluate`. Test films were neither trained on nor chosen by; thresholds",
+        "and calibration come from validation films. In brackets: 95 % interval, bootstrap over patients. A",
+        "combination's probability is the mean of its members'. What a figure over all sources says is",
+        "limited: most sources show one class only, so that a net can score by the hospital. Read the",
+        f"hospitals left out and the controls first. Of fewer than {LEAST} films nothing is said.",
+    ]
+    for name in classes:
+        lines += [
+            "",
+            f"## {name.replace('_', ' ').capitalize()}",
+            "",
+            *_test_table(every, name),
+            "",
+            "Hospitals: test films of sources that show films with and without it, and sources left out of",
+            "training altogether (all their films, by nets trained anew without them; sensitivity and",
+            "specificity by a threshold that knows nothing of them). AUROC against all other films / against",
+            "normal films:",
+            "",
+            *_hospital_table(shown, name),
+            "",
+            "Controls, on the very same films; 0.5 is right for what is changed:",
+            "",
+            *_control_table(nets, name),
+            "",
+            "Subgroups of the test films, AUROC against all other films:",
+            "",
+            *_subgroup_table(shown, name),
+        ]
+    lines += [
+        "",
+        "## Calibration",
+        "",
+        "Expected calibration error (ECE) and Brier score on the test films of the sources calibrated on:",
+        "plain sigmoid, temperature alone, temperature and shift (which is used). Curves:",
+        "`plots/reliability_*.png`.",
+        "",
+        *_calibration_table(shown, classes),
+        "",
+        "## What is flagged",
+        "",
+        f"Test films by their label, flagged at {_spoken(DEFAULT_POINT)} by {together.replace('+', ' + ')};",
+        "a film may be flagged for several classes:",
+        "",
+        *_confusion_table(last["test"]["confusion"], classes),
+        "",
+        "Share flagged per source:",
+        "",
+        *_flagged_table(last["test"]["classes"]),
+        "",
+        "## Can the hospital be told?",
+        "",
+        "Balanced accuracy of a linear probe on the pooled features of normal films, lower is better:",
+        "",
+        *_probe_table(nets),
+    ]
+    if dice:
+        lines += ["", "## Lungs", "", "Dice of the lung net on manual masks of the test split:", ""]
+        lines += _dice_table(dice)
+    return lines
+
+
+def findings_page(nets: Mapping[str, Figures]) -> list[str]:
+    having = {name: of for name, of in nets.items() if of["findings"]}
+    found = {name: figure for of in having.values() for name, figure in of["findings"].items()}
     return [
-        f"| films | {' | '.join(nets)} |",
-        "|---|" + "---|" * len(nets),
-        *(
-            f"| {title} | {' | '.join(_interval(cells.get(name)) for name in nets)} |"
-            for title, cells in columns.items()
+        "# Findings",
+        "",
+        "Made by `python -m train evaluate`. AUROC on test films of NIH ChestX-ray14, text-mined labels",
+        "under those of radiologists where there are any; in brackets the 95 % interval, bootstrap over",
+        f"patients. Shown to users (bold) from {SHOWN_AUROC:.2f} on, with at least {SHOWN_FILMS} films",
+        "with it and as many without; never 'no finding', for no film is called normal.",
+        "",
+        *_table(
+            ["finding", "films with / without", *having],
+            (
+                [
+                    name.replace("_", " "),
+                    _with_without(figure["films"]),
+                    *(_finding_cell(of, name) for of in having.values()),
+                ]
+                for name, figure in found.items()
+            ),
         ),
     ]
 
 
-def _flagged_table(nets: dict[str, dict[str, Any]]) -> list[str]:
-    sources = next(iter(nets.values()))["test"]["per_source"]
-    return [
-        f"| source | films with / without tuberculosis | {' | '.join(nets)} |",
-        "|---|---|" + "---|" * len(nets),
-        *(
-            f"| {source} | {found['films']['tuberculosis']} / {found['films']['others']} | "
-            + " | ".join(
-                f"{figures['test']['per_source'][source]['flagged']['sensitivity_0.90']:.2f}"
+def _finding_cell(figures: Figures, name: str) -> str:
+    text = _interval(figures["findings"].get(name, {}).get("auroc"))
+    return f"**{text}**" if name in figures["shown_findings"] else text
+
+
+def _test_table(every: Mapping[str, Figures], name: str) -> list[str]:
+    first = next(iter(every.values()))["test"]
+    title = [
+        f"Test films of {', '.join(first['sources'])}. Sensitivity and specificity at",
+        f'{_spoken(DEFAULT_POINT)}; "within sources": of sources that show films with and without it.',
+        "",
+    ]
+    rows = []
+    for net, figures in every.items():
+        of = figures["test"]["classes"][name]
+        point = of["operating_points"][DEFAULT_POINT]
+        rows.append(
+            [
+                net.replace("+", " + "),
+                _interval(of["against_rest"]),
+                _interval(of["against_normal"]),
+                _interval(of["within_sources"]["auroc"]),
+                _interval(point["sensitivity_interval"]),
+                _interval(point["specificity_interval"]),
+                _share(point["precision"]),
+                _share(point["f1"]),
+                _share(point["uncertain"]),
+            ]
+        )
+    aurocs = ["AUROC against all others", "against normal", "within sources"]
+    heads = ["net", *aurocs, "sensitivity", "specificity", "precision", "F1", "uncertain"]
+    return [*title, *_table(heads, rows)]
+
+
+def _hospital_table(nets: Mapping[str, Figures], name: str) -> list[str]:
+    cells: dict[str, dict[str, str]] = {}
+    for net, figures in nets.items():
+        for source, of in figures["test"]["classes"][name]["per_source"].items():
+            if of["against_rest"]:
+                cells.setdefault(f"{source}, test films", {})[net] = _both(of)
+        for fold, figure in figures["leave_one_source_out"].items():
+            of = figure["classes"].get(name)
+            if not of:
+                continue
+            without = f"(left out: {fold.replace('+', ', ')})"
+            for source, inner in of["per_source"].items():
+                cells.setdefault(f"{source} {without}", {})[net] = _both(inner)
+            if "+" in fold:
+                cells.setdefault(f"all together {without}", {})[net] = _both(of["all"])
+            if of["calls"]:
+                text = f"{_share(of['calls']['recall'])} / {_share(of['calls']['specificity'])}"
+                cells.setdefault(f"sensitivity / specificity {without}", {})[net] = text
+    return _cell_table("films", cells, nets)
+
+
+def _control_table(nets: Mapping[str, Figures], name: str) -> list[str]:
+    cells: dict[str, dict[str, str]] = {}
+    for net, figures in nets.items():
+        for control, by_class in figures["controls"].items():
+            for against, found in by_class[name].items():
+                if found:
+                    title = f"{_spoken(control)}, {_spoken(against)} ({', '.join(found['films_of'])})"
+                    text = f"{_interval(found['whole'])} → {_interval(found['control'])}"
+                    cells.setdefault(title, {})[net] = text
+    return _cell_table("control (films), whole → changed", cells, nets)
+
+
+def _subgroup_table(nets: Mapping[str, Figures], name: str) -> list[str]:
+    first = next(iter(nets.values()))["test"]["classes"][name]["subgroups"]
+    rows = [
+        [
+            group,
+            _with_without(of["films"]),
+            *(
+                _interval(figures["test"]["classes"][name]["subgroups"][group]["auroc"])
                 for figures in nets.values()
+            ),
+        ]
+        for group, of in first.items()
+    ]
+    return _table(["subgroup", "films with / without", *nets], rows)
+
+
+def _calibration_table(nets: Mapping[str, Figures], classes: Sequence[str]) -> list[str]:
+    rows = []
+    for name in classes:
+        for net, figures in nets.items():
+            of = figures["calibration"][name]
+            for scaling, found in of.items():
+                if isinstance(found, dict):
+                    rows.append(
+                        [name.replace("_", " "), net, scaling, _share(found["ece"]), _share(found["brier"])]
+                    )
+    return _table(["class", "net", "scaling", "ECE", "Brier"], rows)
+
+
+def _confusion_table(confusion: Figures, classes: Sequence[str]) -> list[str]:
+    heads = ["label", "films", *(f"flagged {name.replace('_', ' ')}" for name in classes), "flagged for none"]
+    rows = [
+        [label.replace("_", " "), str(of["films"]), *(str(of[name]) for name in classes), str(of["none"])]
+        for label, of in confusion.items()
+    ]
+    return _table(heads, rows)
+
+
+def _flagged_table(classes: Mapping[str, Figures]) -> list[str]:
+    sources = next(iter(classes.values()))["per_source"]
+    heads = ["source", *(f"{name.replace('_', ' ')}: with / without, flagged" for name in classes)]
+    rows = [
+        [
+            source,
+            *(
+                f"{_with_without(of['per_source'][source]['films'])}, "
+                f"{_share(of['per_source'][source]['flagged'][DEFAULT_POINT])}"
+                for of in classes.values()
+            ),
+        ]
+        for source in sources
+    ]
+    return _table(heads, rows)
+
+
+def _probe_table(nets: Mapping[str, Figures]) -> list[str]:
+    rows = [
+        [
+            net,
+            _share(of["source_probe"].get("balanced_accuracy")),
+            _share(of["source_probe"].get("chance")),
+            ", ".join(
+                f"{source} {_share(share)}"
+                for source, share in of["source_probe"].get("told_of_each_source", {}).items()
             )
-            + " |"
-            for source, found in sources.items()
-        ),
+            or _NONE,
+        ]
+        for net, of in nets.items()
+    ]
+    return _table(["net", "balanced accuracy", "chance", "told of each source"], rows)
+
+
+def _dice_table(dice: Mapping[str, Figures]) -> list[str]:
+    sources = list(dict.fromkeys(source for of in dice.values() for source in of))
+    rows = [[net, *(_share(of.get(source)) for source in sources)] for net, of in dice.items()]
+    return _table(["lung net", *sources], rows)
+
+
+def _cell_table(head: str, cells: Mapping[str, Mapping[str, str]], nets: Iterable[str]) -> list[str]:
+    if not cells:
+        return ["Not measured."]
+    columns = list(nets)
+    rows = [[title, *(of.get(net, _NONE) for net in columns)] for title, of in cells.items()]
+    return _table([head, *columns], rows)
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [
+        f"| {' | '.join(heads)} |",
+        "|---|" + "---|" * (len(heads) - 1),
+        *(f"| {' | '.join(row)} |" for row in rows),
     ]
 
 
-def _interval(figure: dict[str, Any] | None) -> str:
+def _spoken(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _both(of: Figures) -> str:
+    return f"{_interval(of['against_rest'])} / {_interval(of['against_normal'])}"
+
+
+def _with_without(films: Figures) -> str:
+    return f"{films['with']} / {films['without']}"
+
+
+def _share(value: float | None) -> str:
+    return _NONE if value is None else f"{value:.3f}"
+
+
+def _interval(figure: Figures | None) -> str:
     if not figure:
-        return "–"
+        return _NONE
     return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"

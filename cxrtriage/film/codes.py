@@ -117,14 +117,16 @@ _GATE: dict[str, dict[Language, str]] = {
     },
 }
 
-_SEVERITY: dict[str, dict[Language, str]] = {
+# The nets look at the lungs alone; where these are not found both, the whole film is read.
+_LUNGS: dict[str, dict[Language, str]] = {
     "one_lung": {
-        "en": "Only one lung was found; read the extent by zone with care and check the film yourself.",
-        "ko": "한쪽 폐만 찾았습니다. 구역별 범위를 주의해서 보고 영상을 직접 확인해 주세요.",
+        "en": "Only one lung was found, so the whole film was read; rely less on the scores.",
+        "ko": "한쪽 폐만 찾아 영상 전체를 판독했습니다. 점수의 신뢰도가 낮으니 영상을 직접 확인해 주세요.",
     },
     "no_lungs": {
-        "en": "No lungs were found, so no extent was computed; check that this is a frontal chest film.",
-        "ko": "폐를 찾지 못해 범위를 계산하지 않았습니다. 정면 흉부 영상인지 확인해 주세요.",
+        "en": "No lungs were found, so the whole film was read; check that this is a frontal chest film "
+        "before you trust a score.",
+        "ko": "폐를 찾지 못해 영상 전체를 판독했습니다. 점수를 믿기 전에 정면 흉부 영상인지 확인해 주세요.",
     },
 }
 
@@ -157,10 +159,10 @@ _NOTES: dict[str, dict[Language, str]] = {
 
 FILM_CODES: Final = frozenset(_FILM)
 GATE_CODES: Final = frozenset(_GATE)
-SEVERITY_CODES: Final = frozenset(_SEVERITY)
+LUNG_CODES: Final = frozenset(_LUNGS)
 NOTE_CODES: Final = frozenset(_NOTES) | {"photograph"}
 
-SENTENCES: Final[Mapping[str, Mapping[Language, str]]] = MappingProxyType(_FILM | _GATE | _SEVERITY | _NOTES)
+SENTENCES: Final[Mapping[str, Mapping[Language, str]]] = MappingProxyType(_FILM | _GATE | _LUNGS | _NOTES)
 
 
 def sentence(code: str, language: Language = "en") -> str:

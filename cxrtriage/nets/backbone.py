@@ -7,6 +7,8 @@ map, and `load_imagenet` takes the weights the architecture is usually started f
 
 from __future__ import annotations
 
+import re
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -14,7 +16,7 @@ from cxrtriage.nets.torchvision_import import import_torchvision
 
 import_torchvision()
 
-from torchvision.models import mobilenet_v2, resnet50  # noqa: E402  (after the mend)
+from torchvision.models import densenet121, mobilenet_v2, resnet50  # noqa: E402  (after the mend)
 
 
 class Backbone(nn.Module):
@@ -52,6 +54,11 @@ class ResNet50(Backbone):
             if last is not None:
                 nn.init.zeros_(last.weight)
 
+    def load_imagenet(self, state: dict[str, Tensor]) -> None:
+        """Take torchvision's keys (`conv1`, `layer1.*` and so on)."""
+        state = {f"net.{key}": value for key, value in state.items() if not key.startswith("fc.")}
+        self.load_state_dict(with_grey_kernels(state, "net.conv1.weight"), strict=True)
+
     def forward(self, films: Tensor) -> list[Tensor]:
         net = self.net
         x = net.maxpool(net.relu(net.bn1(net.conv1(films))))
@@ -85,6 +92,11 @@ class EfficientNetB0(Backbone):
         # the last map gets a module of its own.
         self.last = nn.Identity()
 
+    def load_imagenet(self, state: dict[str, Tensor]) -> None:
+        """Take the keys of efficientnet-pytorch (`_conv_stem`, `_blocks.*` and so on)."""
+        state = {f"net.{key}": value for key, value in state.items() if not key.startswith("_fc.")}
+        self.load_state_dict(with_grey_kernels(state, "net._conv_stem.weight"), strict=True)
+
     def forward(self, films: Tensor) -> list[Tensor]:
         ends = self.net.extract_endpoints(films)
         return [ends["reduction_2"], ends["reduction_3"], ends["reduction_4"], self.last(ends["reduction_6"])]
@@ -107,6 +119,35 @@ class SamePaddedConv2d(nn.Conv2d):
         return functional.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
 
 
+def pad_as_tensorflow(net: nn.Module) -> None:
+    """Give a MobileNetV2's convolutions of stride 2 TensorFlow's padding, and the first one grey input."""
+    for module in list(net.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.Conv2d) and child.stride == (2, 2):
+                channels_in = 1 if child.in_channels == 3 else child.in_channels
+                same = SamePaddedConv2d(
+                    channels_in, child.out_channels, 3, 2, 0, groups=child.groups, bias=False
+                )
+                nn.init.kaiming_normal_(same.weight, mode="fan_out")
+                setattr(module, name, same)
+
+
+def with_grey_kernels(state: dict[str, Tensor], first: str) -> dict[str, Tensor]:
+    """A state in float32 with the three colour kernels of its first convolution summed.
+
+    A grey film is the same in all three channels, so the sum computes the same features. KeyError
+    where the state has no `first`.
+    """
+    state = {key: value.float() for key, value in state.items()}
+    return {**state, first: state[first].sum(dim=1, keepdim=True)}
+
+
+def grey_imagenet_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The `features.*` of torchvision's MobileNetV2 for grey films."""
+    own = {key: value for key, value in state.items() if key.startswith("features.")}
+    return with_grey_kernels(own, "features.0.0.weight")
+
+
 class MobileNetV2(Backbone):
     """MobileNetV2 (Sandler 2018) of torchvision, TensorFlow padding, on one grey channel."""
 
@@ -116,15 +157,7 @@ class MobileNetV2(Backbone):
     def __init__(self) -> None:
         super().__init__()
         self.features = mobilenet_v2(weights=None).features
-        for module in list(self.features.modules()):
-            for name, child in list(module.named_children()):
-                if isinstance(child, nn.Conv2d) and child.stride == (2, 2):
-                    channels_in = 1 if child.in_channels == 3 else child.in_channels
-                    same = SamePaddedConv2d(
-                        channels_in, child.out_channels, 3, 2, 0, groups=child.groups, bias=False
-                    )
-                    nn.init.kaiming_normal_(same.weight, mode="fan_out")
-                    setattr(module, name, same)
+        pad_as_tensorflow(self.features)
 
     def forward(self, films: Tensor) -> list[Tensor]:
         maps, x = [], films
@@ -135,21 +168,53 @@ class MobileNetV2(Backbone):
         return maps
 
     def load_imagenet(self, state: dict[str, Tensor]) -> None:
-        """Take torchvision's keys (`features.*`); the three colour kernels of the first layer are summed.
-
-        A grey film is the same in all three channels, so the sum computes the same features.
-        """
-        own = {key: value.float() for key, value in state.items() if key.startswith("features.")}
-        own["features.0.0.weight"] = own["features.0.0.weight"].sum(dim=1, keepdim=True)
-        self.load_state_dict(own, strict=True)
+        """Take torchvision's keys (`features.*`)."""
+        self.load_state_dict(grey_imagenet_state(state), strict=True)
 
     @property
     def saliency_layer(self) -> nn.Module:
         return self.features[18]
 
 
+class DenseNet121(Backbone):
+    """DenseNet-121 (Huang 2016) of torchvision on one grey channel."""
+
+    channels = (256, 512, 1024, 1024)
+    _ENDS = ("denseblock1", "denseblock2", "denseblock3", "relu5")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = densenet121(weights=None).features
+        self.features.conv0 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
+        nn.init.kaiming_normal_(self.features.conv0.weight)
+        # torchvision applies the last activation outside its list of features.
+        self.features.add_module("relu5", nn.ReLU())
+
+    def load_imagenet(self, state: dict[str, Tensor]) -> None:
+        """Take torchvision's keys (`features.*`), also those of its file, which say `norm.1` for `norm1`."""
+        state = {
+            re.sub(r"(denselayer\d+\.(?:norm|relu|conv))\.", r"\1", key): value
+            for key, value in state.items()
+            if key.startswith("features.")
+        }
+        self.load_state_dict(with_grey_kernels(state, "features.conv0.weight"), strict=True)
+
+    def forward(self, films: Tensor) -> list[Tensor]:
+        maps, x = [], films
+        for name, layer in self.features.named_children():
+            x = layer(x)
+            if name in self._ENDS:
+                maps.append(x)
+        return maps
+
+    @property
+    def saliency_layer(self) -> nn.Module:
+        return self.features.relu5
+
+
 BACKBONES: dict[str, type[Backbone]] = {
     "resnet50": ResNet50,
     "efficientnet_b0": EfficientNetB0,
     "mobilenet_v2": MobileNetV2,
+    "densenet121": DenseNet121,
 }

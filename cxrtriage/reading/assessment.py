@@ -48,7 +48,10 @@ class FilmFacts:
 class ClassScore:
     """The score of one class: calibrated probability in 0..1 and what it is held against.
 
-    `interval` is the 95 % bootstrap interval of the threshold; a probability inside it is uncertain.
+    `interval` is the uncertain band about the threshold: as far to both sides, in logits, as the nets
+    disagree on this film, or as nets usually do where one reads alone. A probability inside it is
+    uncertain. `sensitivity` and `specificity` are those of the operating point on `population`, None
+    where nobody measured them.
     """
 
     probability: float
@@ -58,6 +61,8 @@ class ClassScore:
     threshold_source: str
     population: str
     call: Call
+    sensitivity: float | None = None
+    specificity: float | None = None
 
 
 @dataclass(frozen=True)

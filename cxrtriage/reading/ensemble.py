@@ -25,10 +25,16 @@ def combination_name(members: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """`weights`: sha256 by member. `operating_points`: combination, class, point name -> point."""
+    """`weights`: sha256 by member. `operating_points`: combination, class, point name -> point.
+
+    `lungs`: name and sha256 of the lung net whose crop the members were measured with, if any.
+    `findings`: name of the net whose findings are shown (a member or not), if any.
+    """
 
     weights: dict[str, str]
     default_operating_point: str
+    lungs: dict[str, str]
+    findings: dict[str, str]
     operating_points: dict[str, dict[str, dict[str, OperatingPoint]]]
 
     def to_dict(self) -> dict[str, Any]:

@@ -11,8 +11,9 @@ import torch
 from cxrtriage.film.film import Film
 from cxrtriage.nets import FilmClassifier
 from cxrtriage.reading.input_form import InputForm
+from cxrtriage.reading.lungs import Lungs
 from cxrtriage.reading.saliency import Saliency, grad_cam
-from cxrtriage.weights import WEIGHTS_FOLDER, Card, WeightsError, load_net, read_card
+from cxrtriage.weights import WEIGHTS_FOLDER, Calibration, Card, WeightsError, load_net, read_card
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,47 +31,54 @@ class Member:
         return cls(card, load_net(card, folder), InputForm.from_dict(card.input))
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """(films, size, size) uint8 in the input form -> (films, classes + 1) float64 logits."""
+        """(films, size, size) uint8 in the input form -> (films, classes + findings) float64 logits."""
         with torch.inference_mode():
             batch = torch.cat([self.form.tensor(image) for image in images])
             return self.net(batch).double().numpy()
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """(films, classes + 1) logits -> calibrated softmax of the same shape (Guo 2017)."""
-        return softmax(logits / self.card.temperature)
+        """(films, classes + findings) logits -> calibrated probabilities of the same shape."""
+        parts = [self.card.calibration.get(name, Calibration()) for name in self.outputs]
+        temperatures = np.array([part.temperature for part in parts])
+        shifts = np.array([part.shift for part in parts])
+        return sigmoid(logits / temperatures + shifts)
 
-    def read(self, image: np.ndarray, maps: bool = True) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-        """Probability by class, and the raw Grad-CAM by class, from one forward pass.
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the net's outputs in order: classes, then findings."""
+        return (*self.card.classes, *self.card.findings)
 
-        `image` is (size, size) uint8 in the input form.
-        """
-        raw: dict[str, np.ndarray] = {}
+    def look(self, image: np.ndarray) -> list[torch.Tensor]:
+        """The backbone's maps of one (size, size) uint8 picture in the input form: the costly part."""
         with torch.no_grad():
-            features = self.net.forward_features(self.form.tensor(image))
-            if not maps:
-                logits = self.net.forward_head(self.net.pool(features))
-        if maps:
-            # The map's own pass through neck and head gives the logits too.
-            for output, name in enumerate(self.card.classes, start=1):
-                raw[name], logits = grad_cam(self.net, features, output)
-        scores = self.probabilities(logits.double().numpy())[0, 1:]
+            maps: list[torch.Tensor] = self.net.forward_features(self.form.tensor(image))
+        return maps
+
+    def scores(self, maps: list[torch.Tensor]) -> dict[str, float]:
+        """Calibrated probability by class and finding, from what `look` gave."""
+        with torch.no_grad():
+            logits = self.net.forward_head(maps)
+        scores = self.probabilities(logits.double().numpy())[0]
         if not np.isfinite(scores).all():
             raise WeightsError(
                 "no_score", f"{self.card.name} gave no number for this film; nothing is shown."
             )
-        return dict(zip(self.card.classes, map(float, scores), strict=True)), raw
+        return dict(zip(self.outputs, map(float, scores), strict=True))
 
-    def saliency(self, film: Film, class_name: str, raw: np.ndarray) -> Saliency:
+    def cam(self, maps: list[torch.Tensor], class_name: str) -> np.ndarray:
+        """The raw Grad-CAM of a class, from what `look` gave; only the head is run again."""
+        return grad_cam(self.net, maps, self.outputs.index(class_name))
+
+    def saliency(self, film: Film, lungs: Lungs | None, class_name: str, raw: np.ndarray) -> Saliency:
         """The raw map of a class in film pixels, 1 at its strongest place."""
         peak = float(raw.max())
         empty = not peak > 0
         map_ = np.zeros((film.rows, film.columns), np.float32)
         if not empty:
-            map_ = np.clip(self.form.map_back(raw / peak, film), 0, 1)
+            map_ = np.clip(self.form.map_back(raw / peak, film, lungs), 0, 1)
         return Saliency(map_, "Grad-CAM", self.card.name, class_name, empty)
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Softmax over the last axis."""
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """The logistic function, without overflow."""
+    return 0.5 * (1 + np.tanh(0.5 * logits))

@@ -39,7 +39,7 @@ class _Tail(nn.Module):
         self.net, self.maps, self.entry = net, maps, nn.Identity()
 
     def forward(self, last_map: Tensor) -> Tensor:
-        return self.net.forward_head(self.net.pool([*self.maps[:-1], self.entry(last_map)]))
+        return self.net.forward_head([*self.maps[:-1], self.entry(last_map)])
 
 
 def prepare() -> None:
@@ -47,8 +47,8 @@ def prepare() -> None:
     import pytorch_grad_cam  # noqa: F401
 
 
-def grad_cam(net: FilmClassifier, maps: list[Tensor], output: int) -> tuple[np.ndarray, Tensor]:
-    """Raw Grad-CAM of logit `output` for one film, and the (1, classes) logits of the same pass.
+def grad_cam(net: FilmClassifier, maps: list[Tensor], output: int) -> np.ndarray:
+    """Raw Grad-CAM of logit `output` for one film.
 
     `maps` are what `net.forward_features` gave for it. The map is (rows, columns) float32 of the
     last map's size, 0 or more, in the logit's own unit: not stretched, so that no evidence stays
@@ -66,7 +66,8 @@ def grad_cam(net: FilmClassifier, maps: list[Tensor], output: int) -> tuple[np.n
         watched = cam.activations_and_grads
         activations, gradients = watched.activations[0].numpy(), watched.gradients[0].numpy()
         raw = cam.get_cam_image(last_map, tail.entry, targets, activations, gradients, False)
-    return np.maximum(raw[0], 0).astype(np.float32), cam.outputs.detach()
+    map_: np.ndarray = np.maximum(raw[0], 0).astype(np.float32)
+    return map_
 
 
 def mean_saliency(maps: Sequence[Saliency]) -> Saliency:

@@ -4,32 +4,65 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from torch import Tensor
 
 from cxrtriage import __version__
 from cxrtriage.film.film import Film, FilmError
-from cxrtriage.reading.assessment import Assessment, Call, ClassScore, Diagnosis, FilmFacts, Versions
+from cxrtriage.reading.assessment import Assessment, Diagnosis, FilmFacts, Versions
+from cxrtriage.reading.call import class_score, strongest_class
 from cxrtriage.reading.ensemble import Ensemble, read_ensemble
+from cxrtriage.reading.lung_finder import LungFinder
+from cxrtriage.reading.lungs import Lungs
 from cxrtriage.reading.member import Member
 from cxrtriage.reading.saliency import Saliency
 from cxrtriage.weights import WEIGHTS_FOLDER, Card, OperatingPoint, WeightsError
+
+Maps = bool | tuple[str, ...] | Literal["strongest"]
 
 
 class Triage:
     """The nets that read together. Safe to share between threads: reading a film changes nothing here."""
 
-    def __init__(self, members: Sequence[Member], ensemble: Ensemble | None) -> None:
+    def __init__(
+        self,
+        members: Sequence[Member],
+        ensemble: Ensemble | None,
+        lungs: LungFinder | None = None,
+        findings: Member | None = None,
+        operating_point: str | None = None,
+    ) -> None:
+        """`findings` is the net whose findings are shown; it may be one of the members.
+
+        `operating_point` names the thresholds to hold the scores against; by default the card's own.
+        """
         if not members:
             raise WeightsError("weights_missing", "There are no weights to read with; fetch them again.")
         self._members = {member.card.name: member for member in members}
-        self._points = _points(self.cards, ensemble)
+        self._points, default = _points(self.cards, ensemble)
+        self.operating_point = self._known(operating_point or default)
+        self._lungs, self._findings = lungs, findings
+        for member in [*members, *([findings] if findings else [])]:
+            needed = member.card.lungs
+            if needed and (lungs is None or lungs.version != needed):
+                raise WeightsError(
+                    "weights_damaged",
+                    f"{member.card.name} was measured with the lung net {needed['name']} "
+                    f"{needed['sha256']}, which is not there; fetch the weights again.",
+                )
 
     @classmethod
-    def load(cls, folder: Path | None = None, models: Sequence[str] | None = None) -> Triage:
+    def load(
+        cls,
+        folder: Path | None = None,
+        models: Sequence[str] | None = None,
+        operating_point: str | None = None,
+    ) -> Triage:
         """The nets of a folder of weights, all that its ensemble names or those of `models`.
 
         Raises WeightsError where weights, card or ensemble are missing or damaged, or a name is
@@ -44,7 +77,14 @@ class Triage:
                 "unknown_model",
                 f"There is no model {', '.join(unknown)}; known are {', '.join(ensemble.weights)}.",
             )
-        return cls([Member.load(name, folder) for name in names], ensemble)
+        members = {name: Member.load(name, folder) for name in names}
+        findings = None
+        if ensemble.findings:
+            name = ensemble.findings["name"]
+            findings = members.get(name) or Member.load(name, folder)
+        wanted = [member.card.lungs for member in members.values() if member.card.lungs]
+        lungs = LungFinder.load(wanted[0]["name"], folder) if wanted else None
+        return cls(list(members.values()), ensemble, lungs, findings, operating_point)
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -56,33 +96,75 @@ class Triage:
 
     @property
     def versions(self) -> Versions:
-        return Versions(__version__, {name: card.sha256[:12] for name, card in self.cards.items()})
+        """Checksums of every net that speaks: members, lungs, findings."""
+        sums = {name: card.sha256[:12] for name, card in self.cards.items()}
+        if self._findings:
+            sums.setdefault(self._findings.card.name, self._findings.card.sha256[:12])
+        if self._lungs:
+            sums[self._lungs.card.name] = self._lungs.card.sha256[:12]
+        return Versions(__version__, sums)
+
+    @property
+    def operating_points(self) -> tuple[str, ...]:
+        """Names of the operating points that were measured for every class of these nets together."""
+        first, *others = self._points.values()
+        return tuple(name for name in first if all(name in points for points in others))
+
+    def _known(self, operating_point: str) -> str:
+        if operating_point not in self.operating_points:
+            raise WeightsError(
+                "unknown_operating_point",
+                f"There is no operating point {operating_point}; "
+                f"known are {', '.join(self.operating_points)}.",
+            )
+        return operating_point
+
+    def held_against(self, assessment: Assessment, operating_point: str) -> Assessment:
+        """The scores of a film read before, held against another operating point; nothing is read anew."""
+        if assessment.diagnosis is None:
+            return assessment
+        scores, point = assessment.diagnosis.members, self._known(operating_point)
+        return replace(assessment, diagnosis=self._diagnosis(scores, point))
 
     def assess(self, film: Film, *, file: str = "") -> Assessment:
         """The assessment of a film, without maps."""
         return self.read(film, file=file, maps=False)[0]
 
-    def read(self, film: Film, *, file: str = "", maps: bool = True) -> tuple[Assessment, list[Saliency]]:
-        """The assessment of a film and, from the same forward pass, each net's map of each class."""
+    def read(self, film: Film, *, file: str = "", maps: Maps = True) -> tuple[Assessment, list[Saliency]]:
+        """The assessment of a film and, from the same forward pass, each net's map of each class.
+
+        `maps` False draws none; a tuple names the classes whose maps are wanted; `strongest` means
+        the class that speaks most for disease in this film.
+        """
         seconds = {"read": 0.0, "gate": 0.0, "diagnosis": 0.0, "saliency": 0.0, "severity": 0.0}
         began = time.perf_counter()
+        lungs = self._lungs.find(film) if self._lungs else None
         images: dict[object, np.ndarray] = {}
+        seen: dict[str, list[Tensor]] = {}
         scores: dict[str, dict[str, float]] = {}
-        raw: dict[str, dict[str, np.ndarray]] = {}
         for name, member in self._members.items():
-            # Nets that take the same picture share it; they differ in normalisation only.
-            form = member.form
-            key = (form.size, form.trim, form.fit, form.equalise)
-            if key not in images:
-                images[key] = form.image(film)
-            scores[name], raw[name] = member.read(images[key], maps)
+            seen[name] = member.look(self._picture(member, film, lungs, images))
+            outputs = member.scores(seen[name])
+            scores[name] = {class_name: outputs[class_name] for class_name in member.card.classes}
+            if member is self._findings:
+                findings = outputs
         diagnosis = self._diagnosis(scores)
+        if self._findings and self._findings.card.name not in self._members:
+            picture = self._picture(self._findings, film, lungs, images)
+            findings = self._findings.scores(self._findings.look(picture))
         seconds["diagnosis"] = time.perf_counter() - began
         began = time.perf_counter()
+        if maps == "strongest":
+            wanted: tuple[str, ...] = (strongest_class(diagnosis.classes),)
+        elif isinstance(maps, tuple):
+            wanted = maps
+        else:
+            wanted = tuple(diagnosis.classes) if maps else ()
         found = [
-            self._members[name].saliency(film, class_name, map_)
-            for name, by_class in raw.items()
-            for class_name, map_ in by_class.items()
+            member.saliency(film, lungs, class_name, member.cam(seen[name], class_name))
+            for name, member in self._members.items()
+            for class_name in member.card.classes
+            if class_name in wanted
         ]
         seconds["saliency"] = time.perf_counter() - began
         assessment = Assessment(
@@ -90,18 +172,36 @@ class Triage:
             sha256=film.sha256,
             status="read",
             versions=self.versions,
-            codes=film.notes,
+            codes=(*film.notes, *(lungs.codes if lungs else ())),
             film=FilmFacts.of(film),
             diagnosis=diagnosis,
+            findings=(
+                {name: findings[name] for name in self._findings.card.shown_findings}
+                if self._findings
+                else None
+            ),
             seconds={step: round(value, 4) for step, value in seconds.items()},
         )
         return assessment, found
 
+    @staticmethod
+    def _picture(
+        member: Member, film: Film, lungs: Lungs | None, images: dict[object, np.ndarray]
+    ) -> np.ndarray:
+        """Nets that take the same picture share it; they differ in normalisation only."""
+        form = member.form
+        if form.picture not in images:
+            images[form.picture] = form.image(film, lungs)
+        return images[form.picture]
+
     def saliency(self, film: Film, member: str, class_name: str) -> Saliency:
         """One net's map of one class; KeyError for a name that is not there."""
         chosen = self._members[member]
-        _, raw = chosen.read(chosen.form.image(film))
-        return chosen.saliency(film, class_name, raw[class_name])
+        lungs = self._lungs.find(film) if self._lungs else None
+        if class_name not in chosen.card.classes:
+            raise KeyError(class_name)
+        raw = chosen.cam(chosen.look(chosen.form.image(film, lungs)), class_name)
+        return chosen.saliency(film, lungs, class_name, raw)
 
     def refusal(self, error: FilmError, *, file: str = "", data: bytes | None = None) -> Assessment:
         """The row of a file that could not be read as a film."""
@@ -115,23 +215,29 @@ class Triage:
             message=error.message,
         )
 
-    def _diagnosis(self, scores: dict[str, dict[str, float]]) -> Diagnosis:
-        by_class: OrderedDict[str, list[float]] = OrderedDict()
+    def _diagnosis(
+        self, scores: dict[str, dict[str, float]], operating_point: str | None = None
+    ) -> Diagnosis:
+        """Every class against its threshold, in the order of the cards; `scores` by net, then class."""
+        name = operating_point or self.operating_point
+        by_class: dict[str, list[float]] = {}
         for member_scores in scores.values():
-            for name, score in member_scores.items():
-                by_class.setdefault(name, []).append(score)
-        classes = {}
-        for name, values in by_class.items():
-            point_name, point = self._points[name]
-            classes[name] = _class_score(float(np.mean(values)), point_name, point)
+            for class_name, score in member_scores.items():
+                by_class.setdefault(class_name, []).append(score)
+        classes = {
+            class_name: class_score(values, name, self._points[class_name][name])
+            for class_name, values in by_class.items()
+        }
         return Diagnosis(classes, scores, any(score.call == "uncertain" for score in classes.values()))
 
 
-def _points(cards: dict[str, Card], ensemble: Ensemble | None) -> dict[str, tuple[str, OperatingPoint]]:
-    """By class, the name and the operating point these nets are held against together."""
+def _points(
+    cards: dict[str, Card], ensemble: Ensemble | None
+) -> tuple[dict[str, dict[str, OperatingPoint]], str]:
+    """Operating points by class and name for these nets together, and the default one's name."""
     if len(cards) == 1:
         (card,) = cards.values()
-        found, name = card.operating_points, card.default_operating_point
+        found, default = card.operating_points, card.default_operating_point
     else:
         measured = ensemble.points(list(cards.values())) if ensemble else None
         if ensemble is None or measured is None:
@@ -140,28 +246,8 @@ def _points(cards: dict[str, Card], ensemble: Ensemble | None) -> dict[str, tupl
                 f"No threshold was measured for {', '.join(cards)} together; "
                 "run python -m train evaluate with these names.",
             )
-        found, name = measured, ensemble.default_operating_point
-    try:
-        return {class_name: (name, points[name]) for class_name, points in found.items()}
-    except KeyError as error:
-        raise WeightsError(
-            "weights_damaged", "A card names no threshold; fetch the weights again."
-        ) from error
-
-
-def _class_score(probability: float, name: str, point: OperatingPoint) -> ClassScore:
-    low, high = point.interval
-    call: Call
-    if low <= probability <= high and low < high:
-        call = "uncertain"
-    else:
-        call = "flagged" if probability >= point.threshold else "not_flagged"
-    return ClassScore(
-        probability=probability,
-        threshold=point.threshold,
-        interval=point.interval,
-        operating_point=name,
-        threshold_source="card",
-        population=point.population,
-        call=call,
-    )
+        found, default = measured, ensemble.default_operating_point
+    classes = {class_name for card in cards.values() for class_name in card.classes}
+    if any(default not in found.get(class_name, {}) for class_name in classes):
+        raise WeightsError("weights_damaged", "A card names no threshold; fetch the weights again.")
+    return {class_name: found[class_name] for class_name in found if class_name in classes}, default

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -14,28 +16,24 @@ from cxrtriage.film.film import Film
 from cxrtriage.reading.assessment import Assessment
 from cxrtriage.ui.viewer.packing import LONGEST_MAP
 
-KEPT = 8  # a score moved back to where it was is there at once
+if TYPE_CHECKING:
+    from cxrtriage.reading.saliency import Saliency
+
+KEPT = 8  # a score moved back to where it was is there at once, and so is its map
 _READINGS = "readings"
+_MAPS = "maps"
 
 
 @dataclass(frozen=True, eq=False)
 class ReadMap:
     """One net's map of one class over the film as filed: float32 in 0..1, at most 512 a side.
 
-    None where nothing in the film spoke for the class.
+    `net` is None for the mean of the nets. `values` is None where nothing in the film spoke for the class.
     """
 
-    net: str
+    net: str | None
     class_name: str
     values: np.ndarray | None
-
-
-@dataclass(frozen=True, eq=False)
-class Reading:
-    """What the models said of a film with an adjustment, and their maps."""
-
-    assessment: Assessment
-    maps: tuple[ReadMap, ...]
 
 
 @st.cache_resource(show_spinner=False)
@@ -48,34 +46,77 @@ def loaded_triage():  # type: ignore[no-untyped-def]  # naming the type would lo
     return Triage.load()
 
 
-def kept_reading(film: Film, adjustment: Adjustment) -> Reading | None:
-    """The reading of this film with this adjustment, if this session has it already."""
-    found: Reading | None = _kept().get(_reading_name(film, adjustment))
+def kept_reading(film: Film, adjustment: Adjustment) -> Assessment | None:
+    """What the models said of this film with this adjustment, if this session has it already."""
+    found: Assessment | None = _kept(_READINGS).get(_reading_name(film, adjustment))
     return found
 
 
-def read(film: Film, adjustment: Adjustment, name: str) -> Reading:
-    """Read the film with this adjustment and keep the reading. `name` is the file's, for the JSON."""
-    assessment, saliencies = loaded_triage().read(adjustment.apply(film), file=name)
-    maps = tuple(
+def read(film: Film, adjustment: Adjustment, name: str) -> None:
+    """Read the film with this adjustment and keep the assessment. `name` is the file's, for the JSON.
+
+    The map of the class that speaks most for disease comes out of the same pass; others are drawn
+    when they are asked for.
+    """
+    assessment, saliencies = loaded_triage().read(adjustment.apply(film), file=name, maps="strongest")
+    _keep(_READINGS, _reading_name(film, adjustment), assessment)
+    _keep_maps(film, adjustment, saliencies)
+
+
+def held_against(assessment: Assessment, operating_point: str) -> Assessment:
+    """The same scores beside other thresholds; the film is not read anew."""
+    held: Assessment = loaded_triage().held_against(assessment, operating_point)
+    return held
+
+
+def operating_points() -> tuple[str, tuple[str, ...]]:
+    """The name of the nets' own operating point, and of all there are."""
+    triage = loaded_triage()
+    return triage.operating_point, triage.operating_points
+
+
+def kept_maps(film: Film, adjustment: Adjustment, class_name: str) -> tuple[ReadMap, ...] | None:
+    """The maps of a class, the mean of the nets first, if this session has them already."""
+    found: tuple[ReadMap, ...] | None = _kept(_MAPS).get((*_reading_name(film, adjustment), class_name))
+    return found
+
+
+def draw_maps(film: Film, adjustment: Adjustment, class_name: str) -> None:
+    """Draw each net's map of a class and their mean, and keep them."""
+    _, saliencies = loaded_triage().read(adjustment.apply(film), maps=(class_name,))
+    _keep_maps(film, adjustment, saliencies)
+
+
+def _keep_maps(film: Film, adjustment: Adjustment, saliencies: Sequence[Saliency]) -> None:
+    """Keep the nets' maps of one class, the mean of them first."""
+    if not saliencies:
+        return
+    class_name = saliencies[0].class_name
+    own = [
         ReadMap(
             saliency.net,
-            saliency.class_name,
+            class_name,
             None if saliency.empty else _small(adjustment.map_back(saliency.map, film)),
         )
         for saliency in saliencies
-    )
-    reading = Reading(assessment, maps)
-    kept = _kept()
-    kept[_reading_name(film, adjustment)] = reading
+    ]
+    speaking = [one.values for one in own if one.values is not None]
+    mean = np.stack(speaking).mean(axis=0, dtype=np.float32) if speaking else None
+    maps = (ReadMap(None, class_name, mean), *own)
+    _keep(_MAPS, (*_reading_name(film, adjustment), class_name), maps)
+
+
+def _kept(shelf: str) -> dict[tuple[str, ...], Any]:
+    kept: dict[tuple[str, ...], Any] = st.session_state.setdefault(shelf, {})
+    return kept
+
+
+def _keep(shelf: str, name: tuple[str, ...], what: object) -> None:
+    """Put it on the shelf; the oldest leaves where there are too many."""
+    kept = _kept(shelf)
+    kept[name] = what
     while len(kept) > KEPT:
         kept.pop(next(iter(kept)))
-    return reading
-
-
-def _kept() -> dict[tuple[str, str], Reading]:
-    kept: dict[tuple[str, str], Reading] = st.session_state.setdefault(_READINGS, {})
-    return kept
 
 
 def _reading_name(film: Film, adjustment: Adjustment) -> tuple[str, str]:

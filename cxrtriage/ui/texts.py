@@ -111,23 +111,56 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "scores": {"en": "What the models say"},
     "scores_wait": {"en": "Open a film, and the scores appear here."},
     "reading_film": {"en": "Reading the film …"},
+    "scores_foot": {"en": "No score says that a film is normal."},
     "class_tuberculosis": {"en": "Tuberculosis"},
     "class_covid19": {"en": "COVID-19"},
     "class_other_infection": {"en": "Other infection"},
-    "call_flagged": {"en": "Above the threshold {threshold} ({point}, {source})."},
-    "call_not_flagged": {
-        "en": "Below the threshold {threshold} ({point}, {source}). That does not make the film normal."
+    "disease_tuberculosis": {"en": "tuberculosis"},
+    "disease_covid19": {"en": "COVID-19"},
+    "disease_other_infection": {"en": "another lung infection"},
+    "asks_tuberculosis": {
+        "en": "Asks whether the film looks like films of tuberculosis, compared with films without it, well "
+        "or ill. Other lung diseases can raise the score too."
     },
-    "call_uncertain": {
-        "en": "Uncertain: too close to the threshold {threshold} to call, which may itself lie "
-        "between {low} and {high} ({point}, {source})."
+    "asks_covid19": {
+        "en": "Asks whether the film looks like films of COVID-19 pneumonia, compared with films without it, "
+        "well or ill. Other pneumonias can raise the score too."
     },
+    "asks_other_infection": {
+        "en": "Asks whether the film looks like films of a lung infection that is neither tuberculosis nor "
+        "COVID-19, compared with films without one. Both of these, and other lung diseases, can raise the "
+        "score too."
+    },
+    "call_flagged": {"en": "Above the threshold {threshold} ({point})."},
+    "call_not_flagged": {"en": "Below the threshold {threshold} ({point})."},
+    "call_uncertain": {"en": "Uncertain at threshold {threshold} ({point})."},
+    "uncertain_members": {
+        "en": "Uncertain, since the models disagree on this film: by as much as they do, a score from {low} "
+        "to {high} could fall on either side of the threshold."
+    },
+    "uncertain_alone": {
+        "en": "Uncertain, since models usually disagree: by as much as they do, a score from {low} to {high} "
+        "could fall on either side of the threshold."
+    },
+    "uncertain_split": {
+        "en": "Uncertain, since the models fall on both sides of the threshold {threshold} and their mean is "
+        "near one half."
+    },
+    "threshold_source": {"en": "Threshold {threshold} ({point}): {source}."},
     "source_card": {"en": "set on {population}"},
     "source_site": {"en": "set by {site}"},
-    "point": {"en": "{name} {value}"},
+    "point_sensitivity": {"en": "sensitivity {value}"},
+    "point_specificity": {"en": "specificity {value}"},
+    "point_youden": {"en": "Youden's index"},
+    "points": {"en": "Thresholds"},
+    "points_help": {
+        "en": "Sensitivity 0.90: 90 of 100 films with the disease lie above. Specificity 0.70: 70 of 100 "
+        "films without it lie below. Youden's index: both shares together as large as can be. All as "
+        "measured on the films named with each score. Another threshold changes no score."
+    },
     "meter_label": {"en": "{label}: {probability} of 1; threshold {threshold}"},
-    "members_spread": {"en": "{label}: the models run from {low} to {high}"},
-    "member_alone": {"en": "{label}: one model"},
+    "members_spread": {"en": "Models {low} to {high}; question and threshold"},
+    "member_alone": {"en": "One model; question and threshold"},
     "moved": {"en": "As filed {before}, adjusted {after} ({difference})"},
     "read_adjusted": {"en": "Read the adjusted film"},
     "read_adjusted_help": {
@@ -135,15 +168,61 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "On: they read what you see, crop and all, and the page shows how each score moves."
     },
     # --- the map
-    "map": {"en": "Where the score came from"},
-    "map_choice": {"en": "Map of"},
-    "map_option": {"en": "{net} · {label}"},
-    "map_caption": {"en": "Where the {label} score came from in {net}, not where disease is."},
-    "map_empty": {"en": "Nothing in the film spoke for {label} in {net}: there is no map."},
+    "map": {"en": "Map of the score"},
+    "map_net": {"en": "Model"},
+    "map_net_help": {
+        "en": "The mean lays the models' maps together; each has looked at the film in its own way."
+    },
+    "map_mean": {"en": "Mean of the models"},
+    "map_all_nets": {"en": "the mean of the models"},
+    "map_drawing": {"en": "Drawing the map …"},
+    "map_caption": {"en": "Where the score for {disease} came from in {net}, not where disease is."},
+    "map_empty": {"en": "Nothing in the film spoke for {disease} in {net}: there is no map."},
     "map_limits": {
         "en": "Such maps mark the right place clearly less often than radiologists do, least of all for "
         "small or many lesions (Saporta 2022)."
     },
+    # --- what a positive means
+    "prevalence": {"en": "What a positive means where you work"},
+    "prevalence_waits": {"en": "Open a film first."},
+    "prevalence_class": {"en": "Disease"},
+    "prevalence_percent": {"en": "How common (%)"},
+    "prevalence_help": {
+        "en": "Of the people you film for this reason, how many in a hundred have the disease. Where a "
+        "number stands here already it is only a round one to begin with; put in your own."
+    },
+    "prevalence_empty": {"en": "Put in how many of 100 people you film have {disease}."},
+    "prevalence_ill": {"en": "Of {people} such people, {ill} have {disease}."},
+    "prevalence_above": {
+        "en": "{above} lie above the threshold {threshold}; {above_ill} of them have {disease} ({chance})."
+    },
+    "prevalence_below": {
+        "en": "{below} lie below it; {below_ill} of them have {disease} all the same ({chance})."
+    },
+    "prevalence_none_above": {"en": "Nobody lies above the threshold {threshold}."},
+    "prevalence_none_below": {"en": "Nobody lies below it."},
+    "prevalence_source": {
+        "en": "Reckoned with sensitivity {sensitivity} and specificity {specificity}, as measured on "
+        "{population}. These are few films, and not of your patients: take the counts as a guide."
+    },
+    # --- findings
+    "findings": {"en": "What the film shows"},
+    "findings_foot": {"en": "Findings as NIH's labels name them, 0 to 1. Not a diagnosis."},
+    "findings_more": {"en": "{count} less likely ones"},
+    "finding_atelectasis": {"en": "Atelectasis"},
+    "finding_cardiomegaly": {"en": "Cardiomegaly"},
+    "finding_consolidation": {"en": "Consolidation"},
+    "finding_edema": {"en": "Oedema"},
+    "finding_effusion": {"en": "Pleural effusion"},
+    "finding_emphysema": {"en": "Emphysema"},
+    "finding_fibrosis": {"en": "Fibrosis"},
+    "finding_hernia": {"en": "Hernia"},
+    "finding_infiltration": {"en": "Infiltration"},
+    "finding_nodule_mass": {"en": "Nodule or mass"},
+    "finding_opacity": {"en": "Opacity"},
+    "finding_pleural_thickening": {"en": "Pleural thickening"},
+    "finding_pneumonia": {"en": "Pneumonia"},
+    "finding_pneumothorax": {"en": "Pneumothorax"},
     # --- versions
     "about": {"en": "Read in {seconds} s by cxrtriage {version}. Weights: {weights}."},
     "download": {"en": "Save as JSON"},
@@ -169,6 +248,11 @@ class Texts(Mapping[str, str]):
     def fill(self, key: str, **values: object) -> str:
         """The text with its braces filled."""
         return self[key].format(**values)
+
+    def named(self, kind: str, name: str) -> str:
+        """The words for a class or finding: `KIND_NAME`, or its own name where the catalogue has none."""
+        key = f"{kind}_{name}"
+        return self[key] if key in CATALOGUE else name.replace("_", " ")
 
     def viewer(self) -> dict[str, str]:
         """Those that the viewer in the browser needs."""

@@ -1,4 +1,4 @@
-"""Contract of every architecture in the registry."""
+"""Contract of every classifier in the registry."""
 
 from __future__ import annotations
 
@@ -7,24 +7,33 @@ import torch
 from safetensors.torch import load_file
 
 from cxrtriage import nets
+from cxrtriage.nets.backbone import BACKBONES
+from cxrtriage.nets.registry import LUNG_UNET
+from cxrtriage.weights import Card, load_net, save_net
 
-NECKS = [
+HEADS = [
     {"neck": "none"},
+    {"neck": "none", "pooling": "pcam"},
     {"neck": "fpn", "neck_channels": 32, "neck_levels": 3},
     {"neck": "fpn", "neck_channels": 16, "neck_levels": 4},
 ]
 
 
-@pytest.fixture(params=nets.architectures())
+CLASSIFIERS = [name for name in nets.architectures() if name != LUNG_UNET]
+
+
+@pytest.fixture(params=CLASSIFIERS)
 def architecture(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.mark.parametrize("options", NECKS, ids=lambda o: f"{o['neck']}{o.get('neck_levels', '')}")
-def test_a_net_gives_a_logit_for_each_class_and_a_gradient_to_each_weight(architecture, options):
-    net = nets.build(architecture, classes=3, **options).train()
+@pytest.mark.parametrize(
+    "options", HEADS, ids=lambda o: f"{o['neck']}{o.get('neck_levels', o.get('pooling', ''))}"
+)
+def test_a_net_gives_a_logit_for_each_class_and_finding_and_a_gradient_to_each_weight(architecture, options):
+    net = nets.build(architecture, classes=3, findings=2, **options).train()
     logits = net(torch.randn(2, 1, 96, 96))
-    assert logits.shape == (2, 3)
+    assert logits.shape == (2, 5)
     logits.square().sum().backward()
     # A pyramid of three levels leaves nothing of the backbone out either.
     without = [name for name, weight in net.named_parameters() if weight.grad is None]
@@ -47,7 +56,8 @@ def test_the_head_contract_composes_to_the_whole(architecture):
         assert pooled.shape == (1, net.num_features)
         assert [map_.shape[1] for map_ in maps] == list(net.backbone.channels)
         assert [map_.shape[-1] for map_ in maps] == [24, 12, 6, 3]
-        torch.testing.assert_close(net.forward_head(pooled), net(film))
+        torch.testing.assert_close(net.forward_head(maps), net(film))
+        torch.testing.assert_close(net.head(pooled), net(film))
 
 
 def test_the_saliency_layer_carries_the_last_map(architecture):
@@ -67,8 +77,9 @@ def test_an_unknown_architecture_is_named():
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"classes": 1}, "two classes"), ({"classes": 2, "neck": "giraffe"}, "fpn or none"),
-     ({"classes": 2, "neck_levels": 5}, "1 to 4")],
+    [({"classes": 0}, "at least one output"), ({"classes": 2, "neck": "giraffe"}, "fpn or none"),
+     ({"classes": 2, "neck_levels": 5}, "1 to 4"), ({"classes": 2, "pooling": "max"}, "mean, or pcam"),
+     ({"classes": 2, "neck": "fpn", "pooling": "pcam"}, "pcam without a neck")],
 )  # fmt: skip
 def test_options_that_make_no_net_are_refused(options, words):
     with pytest.raises(ValueError, match=words):
@@ -98,6 +109,62 @@ def test_imagenet_weights_load_and_keep_their_meaning(data_folder):
         )
 
 
-def test_a_net_without_known_imagenet_weights_says_so():
-    with pytest.raises(ValueError, match="no ImageNet weights"):
-        nets.build("resnet50", classes=2, neck="none").backbone.load_imagenet({})
+def test_weights_come_back_from_a_file_as_they_were(architecture, tmp_path):
+    """Within half precision, in which they are kept."""
+    options = {"classes": 2, "findings": 1, "neck": "none", "pooling": "pcam"}
+    net = nets.build(architecture, **options).eval()
+    sha256 = save_net(net, tmp_path / "net.safetensors")
+    card = Card("net", "task", ("a", "b"), architecture, options, {}, sha256, "none", findings=("c",))
+    film = torch.randn(1, 1, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(load_net(card, tmp_path)(film), net(film), atol=0.05, rtol=0.05)
+
+
+def published(architecture: str) -> torch.nn.Module:
+    """The net as it is published, on three colours, with random weights."""
+    from efficientnet_pytorch import EfficientNet
+    from torchvision import models
+
+    if architecture == "efficientnet_b0":
+        return EfficientNet.from_name("efficientnet-b0", image_size=None)
+    return getattr(models, architecture)(weights=None)
+
+
+@pytest.mark.parametrize("architecture", ["resnet50", "efficientnet_b0", "densenet121"])
+def test_published_keys_load_and_give_the_published_features_of_a_grey_film(architecture):
+    theirs, ours = published(architecture).eval(), BACKBONES[architecture]().eval()
+    ours.load_imagenet(theirs.state_dict())
+    film = torch.rand(1, 1, 96, 96) * 2 - 1
+    colours = film.expand(-1, 3, -1, -1)
+    with torch.no_grad():
+        match architecture:
+            case "resnet50":
+                layers = list(theirs.children())[:-2]
+                expected = torch.nn.Sequential(*layers)(colours)
+            case "efficientnet_b0":
+                expected = theirs.extract_features(colours)
+            case _:
+                expected = theirs.features(colours).relu()
+        torch.testing.assert_close(ours(film)[-1], expected, atol=1e-4, rtol=1e-3)
+
+
+def test_the_old_names_of_the_published_densenet_load_too():
+    import re
+
+    state = published("densenet121").state_dict()
+    # As the file on download.pytorch.org spells them; it has no counters of batches either.
+    old = {
+        re.sub(r"(denselayer\d+\.(?:norm|conv))(\d)", r"\1.\2", key): value for key, value in state.items()
+    }
+    old = {key: value for key, value in old.items() if not key.endswith("num_batches_tracked")}
+    assert any(".norm.1." in key for key in old)
+    ours = BACKBONES["densenet121"]()
+    ours.load_imagenet(old)
+    key = "features.denseblock2.denselayer3.conv2.weight"
+    torch.testing.assert_close(ours.state_dict()[key], state[key])
+
+
+def test_weights_of_another_net_are_refused(architecture):
+    other = "densenet121" if architecture == "resnet50" else "resnet50"
+    with pytest.raises((KeyError, RuntimeError)):
+        BACKBONES[architecture]().load_imagenet(published(other).state_dict())

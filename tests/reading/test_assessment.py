@@ -28,6 +28,8 @@ scores = st.builds(
     threshold_source=text,
     population=text,
     call=st.sampled_from(["flagged", "not_flagged", "uncertain"]),
+    sensitivity=st.none() | share,
+    specificity=st.none() | share,
 )
 assessments = st.builds(
     Assessment,
@@ -65,6 +67,16 @@ def test_an_assessment_survives_its_json(assessment):
     line = assessment.to_json()
     assert "\n" not in line
     assert Assessment.from_json(line) == assessment
+
+
+def test_a_line_from_before_sensitivities_were_kept_is_still_read():
+    score = ClassScore(0.8, 0.4, (0.3, 0.5), "youden", "card", "films", "flagged", 0.9, 0.7)
+    diagnosis = Diagnosis({"tuberculosis": score}, {"tb_a": {"tuberculosis": 0.8}}, False)
+    values = Assessment("a", None, "read", Versions("0.1.0", {}), diagnosis=diagnosis).to_dict()
+    for key in ("sensitivity", "specificity"):
+        del values["diagnosis"]["classes"]["tuberculosis"][key]
+    read = Assessment.from_json(json.dumps(values)).diagnosis.classes["tuberculosis"]
+    assert (read.probability, read.sensitivity, read.specificity) == (0.8, None, None)
 
 
 def test_the_keys_are_those_of_the_schema():

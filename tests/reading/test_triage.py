@@ -12,9 +12,12 @@ import torch
 from random_films import random_film
 
 from cxrtriage.film.film import FilmError
+from cxrtriage.reading.assessment import Assessment
+from cxrtriage.reading.call import strongest_class
 from cxrtriage.reading.ensemble import read_ensemble, write_ensemble
-from cxrtriage.reading.triage import Triage, _class_score
-from cxrtriage.weights import OperatingPoint, WeightsError, read_card, write_card
+from cxrtriage.reading.lungs import Lungs
+from cxrtriage.reading.triage import Triage
+from cxrtriage.weights import WeightsError, read_card, write_card
 
 
 def test_an_assessment_names_members_classes_thresholds_and_versions(weights_folder, film):
@@ -23,27 +26,52 @@ def test_an_assessment_names_members_classes_thresholds_and_versions(weights_fol
     assert assessment.file == "a.png"
     assert assessment.status == "read"
     assert assessment.severity is None
-    assert assessment.findings is None
     assert set(assessment.diagnosis.members) == set(triage.members) == {"tb_a", "tb_b", "tb_c"}
-    score = assessment.diagnosis.classes["tuberculosis"]
-    own = [member["tuberculosis"] for member in assessment.diagnosis.members.values()]
-    assert score.probability == pytest.approx(np.mean(own))
-    assert (score.threshold, score.operating_point, score.threshold_source) == (
-        0.5,
-        "sensitivity_0.90",
-        "card",
-    )
-    card = read_card("tb_a", weights_folder)
-    assert assessment.versions.weights["tb_a"] == card.sha256[:12]
+    assert list(assessment.diagnosis.classes) == ["tuberculosis", "covid19", "other_infection"]
+    for name, score in assessment.diagnosis.classes.items():
+        own = [member[name] for member in assessment.diagnosis.members.values()]
+        assert score.probability == pytest.approx(np.mean(own))
+        assert (score.threshold, score.operating_point, score.threshold_source) == (
+            0.5,
+            "sensitivity_0.90",
+            "card",
+        )
+        assert (score.sensitivity, score.specificity) == (0.9, 0.8)
+        assert score.population == "ten films made for the test"
+    for name in ("tb_a", "lungs"):
+        assert assessment.versions.weights[name] == read_card(name, weights_folder).sha256[:12]
+    assert Assessment.from_json(assessment.to_json()) == assessment
 
 
-def test_the_score_is_the_calibrated_softmax_of_the_net(weights_folder, film):
+def test_only_findings_that_held_on_the_test_films_are_given(weights_folder, film):
+    both = Triage.load(weights_folder).assess(film)
+    assert list(both.findings) == ["opacity"]
+    alone = Triage.load(weights_folder, ["tb_b"]).assess(film)  # tb_a, which gives them, is no member here
+    assert alone.findings == pytest.approx(both.findings)
+    assert "tb_a" in alone.versions.weights
+    assert set(alone.diagnosis.members) == {"tb_b"}
+
+
+def test_a_score_is_the_calibrated_sigmoid_of_its_own_logit(weights_folder, film):
     triage = Triage.load(weights_folder, ["tb_a"])
     member = triage._members["tb_a"]
+    lungs = triage._lungs.find(film)
     with torch.no_grad():
-        logits = member.net(member.form.tensor(member.form.image(film)))
-    expected = torch.softmax(logits / 1.5, dim=1)[0, 1].item()
-    assert triage.assess(film).diagnosis.members["tb_a"]["tuberculosis"] == pytest.approx(expected, abs=1e-6)
+        logits = member.net(member.form.tensor(member.form.image(film, lungs)))[0].double()
+    scores = triage.assess(film).diagnosis.members["tb_a"]
+    assert scores["tuberculosis"] == pytest.approx((logits[0] / 1.5 - 0.2).sigmoid().item(), abs=1e-6)
+    assert scores["covid19"] == pytest.approx(logits[1].sigmoid().item(), abs=1e-6)
+
+
+def test_a_film_without_lungs_is_read_whole_and_says_so(weights_folder, film, monkeypatch):
+    triage = Triage.load(weights_folder, ["tb_a"])
+    nothing = Lungs.of(np.zeros((64, 64), np.float32))
+    monkeypatch.setattr(triage._lungs, "find", lambda film: nothing)
+    assessment = triage.assess(film)
+    assert assessment.codes == ("no_lungs",)
+    member = triage._members["tb_a"]
+    scores = member.scores(member.look(member.form.image(film)))
+    assert assessment.diagnosis.members["tb_a"]["covid19"] == pytest.approx(scores["covid19"])
 
 
 def test_reading_is_the_same_with_and_without_maps_and_every_time(weights_folder, film):
@@ -52,19 +80,63 @@ def test_reading_is_the_same_with_and_without_maps_and_every_time(weights_folder
     assert triage.read(film)[0].diagnosis == first == triage.assess(film).diagnosis
 
 
-@pytest.mark.parametrize(
-    ("probability", "call"),
-    [(0.2, "not_flagged"), (0.39, "not_flagged"), (0.4, "uncertain"), (0.55, "uncertain"), (0.6, "uncertain"),
-     (0.61, "flagged"), (1.0, "flagged")],
-)  # fmt: skip
-def test_a_score_within_the_error_of_the_threshold_is_uncertain(probability, call):
-    point = OperatingPoint(0.5, (0.4, 0.6), 0.9, 0.7, "films")
-    assert _class_score(probability, "youden", point).call == call
+def test_maps_of_some_classes_only(weights_folder, film):
+    _, maps = Triage.load(weights_folder, ["tb_a", "tb_b"]).read(film, maps=("covid19",))
+    assert [(one.net, one.class_name) for one in maps] == [("tb_a", "covid19"), ("tb_b", "covid19")]
 
 
-def test_a_threshold_without_error_has_no_uncertain_middle():
-    point = OperatingPoint(0.5, (0.5, 0.5), 0.9, 0.7, "films")
-    assert _class_score(0.5, "youden", point).call == "flagged"
+def test_the_strongest_class_alone_is_mapped(weights_folder, film):
+    assessment, maps = Triage.load(weights_folder).read(film, maps="strongest")
+    expected = strongest_class(assessment.diagnosis.classes)
+    assert {one.class_name for one in maps} == {expected}
+    assert [one.net for one in maps] == list(assessment.diagnosis.members)
+
+
+def test_another_operating_point_moves_thresholds_and_no_score(weights_folder, film):
+    triage = Triage.load(weights_folder)
+    assert triage.operating_points == ("sensitivity_0.90", "specificity_0.70")
+    read = triage.assess(film)
+    held = triage.held_against(read, "specificity_0.70")
+    assert held == replace(
+        Triage.load(weights_folder, operating_point="specificity_0.70").assess(film), seconds=read.seconds
+    )
+    assert held.diagnosis.members == read.diagnosis.members
+    for name, score in held.diagnosis.classes.items():
+        assert (score.threshold, score.operating_point) == (0.4, "specificity_0.70")
+        assert score.probability == read.diagnosis.classes[name].probability
+    assert triage.held_against(held, "sensitivity_0.90") == read
+
+
+def test_a_refused_film_has_nothing_to_hold_against(weights_folder):
+    triage = Triage.load(weights_folder, ["tb_a"])
+    refused = triage.refusal(FilmError("empty"))
+    assert triage.held_against(refused, "specificity_0.70") == refused
+
+
+@pytest.mark.parametrize("models", [None, ["tb_a"]])
+def test_an_unknown_operating_point_is_named_with_the_known_ones(weights_folder, models):
+    sentence = "There is no operating point youdon; known are sensitivity_0.90, specificity_0.70."
+    with pytest.raises(WeightsError, match=sentence) as raised:
+        Triage.load(weights_folder, models, operating_point="youdon")
+    assert raised.value.code == "unknown_operating_point"
+
+
+def test_a_card_that_has_no_threshold_for_a_class_is_damaged(weights_folder, tmp_path):
+    for path in weights_folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    card = read_card("tb_a", tmp_path)
+    write_card(replace(card, operating_points={"tuberculosis": card.operating_points["covid19"]}), tmp_path)
+    with pytest.raises(WeightsError, match="A card names no threshold; fetch the weights again"):
+        Triage.load(tmp_path, ["tb_a"])
+
+
+def test_a_net_measured_with_another_lung_net_is_refused(weights_folder, tmp_path):
+    for path in weights_folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    card = read_card("tb_a", tmp_path)
+    write_card(replace(card, lungs={"name": "lungs", "sha256": "0" * 12}), tmp_path)
+    with pytest.raises(WeightsError, match="tb_a was measured with the lung net lungs 000000000000"):
+        Triage.load(tmp_path, ["tb_a"])
 
 
 def test_a_combination_nobody_measured_has_no_threshold(weights_folder):

@@ -10,6 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cxrtriage import nets
+from cxrtriage.nets.lungs import LUNG_CONVENTIONS
+from cxrtriage.reading.input_form import InputForm
+from cxrtriage.reading.lung_finder import LungFinder
+from cxrtriage.weights import Card
+
 # Lets the tests of this folder import what lies beside them, under any import mode of pytest.
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -66,3 +72,36 @@ workers: 0
 """
     )
     return path
+
+
+@pytest.fixture
+def tiny_lungs(monkeypatch: pytest.MonkeyPatch) -> LungFinder:
+    """Whatever lung net is asked for: an untrained one that finds the same two lungs in every film.
+
+    They lie from 0.25 to 0.75 of the rows, 0.125 to 0.4375 and 0.5625 to 0.875 of the columns.
+    """
+    card = Card(
+        name="lungs",
+        task="lung masks",
+        classes=LUNG_CONVENTIONS,
+        architecture="lung_unet",
+        options={},
+        input=InputForm(size=32).to_dict(),
+        sha256="0" * 64,
+        licence="none",
+    )
+    finder = LungFinder(card, nets.build("lung_unet").eval())
+    chances = np.zeros((32, 32), np.float32)
+    chances[8:24, 4:14] = chances[8:24, 18:28] = 0.9
+    monkeypatch.setattr(finder, "chances", lambda images: np.stack([chances] * len(images)))
+    monkeypatch.setattr(LungFinder, "load", lambda name: finder)
+    return finder
+
+
+CROP = {"size": 32, "trim": 0.02, "region": "lungs", "margin": 0.08}
+
+
+@pytest.fixture
+def tiny_crop() -> dict[str, object]:
+    """What changes `tiny_config` to the lungs' crop; needs `tiny_lungs`."""
+    return {"input": dict(CROP), "lungs": "lungs"}

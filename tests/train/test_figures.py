@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, precision_score, recall_score, roc_auc_score
 
-from train.figures import Counts, auroc, bootstrap, calibration_error, temperature_for, threshold_for
+from train.figures import (
+    Counts,
+    auroc,
+    drawn_aurocs,
+    drawn_thresholds,
+    draws,
+    flagged_shares,
+    threshold_for,
+)
 
 
 def cohort(seed: int, films: int = 200, shift: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
@@ -79,21 +87,53 @@ def test_counts_are_scikit_learns():
     assert counts.accuracy == pytest.approx((calls == truths).mean())
 
 
-def test_the_temperature_that_was_put_in_is_found():
-    random = np.random.default_rng(4)
-    logits = random.normal(0, 2, (4000, 2))
-    chance = 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))
-    targets = (random.random(4000) < chance).astype(int)
-    assert temperature_for(logits * 3, targets) == pytest.approx(3, rel=0.1)
+def test_a_thousand_weighted_aurocs_are_those_of_the_films_drawn():
+    """What is summed over counts is what scikit-learn says of the films laid out one by one, ties and all."""
+    scores, truths = cohort(3, 60)
+    scores = scores.round(1)
+    weights = draws(truths, rounds=20)
+    for found, counts in zip(drawn_aurocs(scores, truths, weights), weights.astype(int), strict=True):
+        index = np.repeat(np.arange(60), counts)
+        assert found == pytest.approx(roc_auc_score(truths[index], scores[index]))
 
 
-def test_calibration_error_of_a_net_that_is_always_sure_is_its_error():
-    truths = np.array([True, False, False, True])
-    assert calibration_error(np.array([1.0, 1.0, 0.0, 1.0]), truths) == pytest.approx(0.25)
-    assert calibration_error(np.array([1.0, 0.0, 0.0, 1.0]), truths) == 0
+def test_weighted_thresholds_are_those_of_repeated_films():
+    scores, truths = cohort(6, 50)
+    counts = np.random.default_rng(0).integers(1, 4, 50)
+    for point in ("sensitivity_0.90", "specificity_0.70", "youden"):
+        weighted = drawn_thresholds(scores, truths, point, counts[None].astype(float))[0]
+        assert weighted == pytest.approx(
+            threshold_for(np.repeat(scores, counts), np.repeat(truths, counts), point)
+        )
+
+
+def test_every_draw_holds_both_classes_and_as_many_patients_as_there_are():
+    truths = np.arange(30) < 1
+    drawn = draws(truths, rounds=200)
+    assert (drawn[:, truths].sum(axis=1) > 0).all()
+    assert (drawn.sum(axis=1) == 30).all()
+    together = draws(truths, ["a", "a", *(str(number) for number in range(28))], rounds=200)
+    assert (together[:, 0] == together[:, 1]).all()
 
 
 def test_the_bootstrap_is_the_same_every_time():
-    scores, truths = cohort(5)
-    one = bootstrap(lambda index: scores[index].mean(), truths, rounds=20)
-    assert (one == bootstrap(lambda index: scores[index].mean(), truths, rounds=20)).all()
+    _, truths = cohort(5)
+    assert (draws(truths, rounds=20) == draws(truths, rounds=20)).all()
+
+
+def test_sensitivity_and_specificity_lie_in_their_intervals():
+    scores, truths = cohort(7)
+    flagged = scores > 0.5
+    counts = Counts.of(flagged, truths)
+    sensitivity, specificity = flagged_shares(flagged, truths)
+    assert sensitivity.value == pytest.approx(counts.recall)
+    assert specificity.value == pytest.approx(counts.specificity)
+    for found in (sensitivity, specificity):
+        assert found.low < found.value < found.high
+    assert flagged_shares(flagged, np.ones(200, bool)) == (None, None)
+
+
+def test_a_share_of_no_films_is_none_and_not_a_number():
+    values = Counts(0, 0, 0, 5).to_dict()
+    assert values["recall"] is None
+    assert values["specificity"] == 1

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cxrtriage import nets
 from train.distil import read_distil_settings
+from train.findings import FINDINGS
+from train.levers import changed
+from train.lungs import read_lung_settings
 from train.settings import SettingsError, read_settings, settings_from_dict
+from train.simclr import read_simclr_settings
 
 CONFIGS = Path(__file__).resolve().parents[2] / "train" / "configs"
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("tb_*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted([*CONFIGS.glob("tb_*.yaml"), *CONFIGS.glob("findings_*.yaml")]), ids=lambda path: path.stem
+)
 def test_a_shipped_configuration_builds_its_net(path):
     settings = read_settings(path)
     assert path.stem.removesuffix("_cpu") == settings.name
-    net = nets.build(settings.architecture, classes=len(settings.classes) + 1, **settings.options)
+    net = nets.build(
+        settings.architecture,
+        classes=len(settings.classes),
+        findings=len(settings.findings),
+        **settings.options,
+    )
     assert net.num_features > 0
     assert set(settings.threshold_sources) <= set(settings.sources)
+    assert not set(settings.threshold_sources) & set(settings.unquoted_sources)
+    assert set(settings.findings) <= set(FINDINGS)
+    # A crop without its lung net would silently be the whole film.
+    assert (settings.input.region == "lungs") == (settings.lungs is not None)
     assert settings_from_dict(settings.to_dict()) == settings
 
 
@@ -43,6 +60,62 @@ def test_a_start_reads_and_keeps_out_what_is_left_out_later(path):
     settings = read_distil_settings(path)
     assert set(settings.exclude) == {"shenzhen", "nitm"}
     assert settings.architecture in nets.architectures()
+    assert (settings.input.region == "lungs") == (settings.lungs is not None)
+
+
+def test_a_net_and_its_start_see_the_same_crop():
+    for path in CONFIGS.glob("tb_*_cpu.yaml"):
+        settings = read_settings(path)
+        if settings.start.distilled:
+            start = read_distil_settings(CONFIGS / f"{settings.start.distilled}_cpu.yaml")
+            assert start.architecture == settings.architecture
+            assert start.lungs == settings.lungs
+            assert replace(start.input, size=32, mean=(0,) * 3) == replace(
+                settings.input, size=32, mean=(0,) * 3
+            )
+
+
+def test_the_nets_that_are_read_together_learn_the_same():
+    """Films, labels and crop agree; size, net and course of training differ."""
+    first = read_settings(CONFIGS / "tb_mobilenet_v2_cpu.yaml")
+    for name in ("tb_resnet50", "tb_efficientnet_b0", "findings_densenet121"):
+        for path in CONFIGS.glob(f"{name}*.yaml"):
+            other = read_settings(path)
+            for key in (
+                "classes",
+                "labels",
+                "findings",
+                "sources",
+                "threshold_sources",
+                "unquoted_sources",
+                "lungs",
+            ):
+                assert getattr(other, key) == getattr(first, key), f"{path.name}: {key}"
+            assert other.input.picture[1:] == first.input.picture[1:], path.name
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("simclr_*.yaml")), ids=lambda path: path.stem)
+def test_a_start_from_films_alone_reads(path):
+    settings = read_simclr_settings(path)
+    assert path.stem.removesuffix("_cpu") == settings.name
+    assert settings.input.region == "lungs"
+    assert settings.lungs
+    assert (settings.temperature, settings.projection) == (0.2, 128)
+    assert set(settings.exclude) == {"shenzhen", "nitm"}
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("lungs_*.yaml")), ids=lambda path: path.stem)
+def test_a_lung_net_reads_and_builds(path):
+    settings = read_lung_settings(path)
+    assert path.stem.removesuffix("_cpu") == settings.name
+    nets.build(settings.architecture, **settings.options)
+
+
+def test_every_lever_of_the_study_is_settings():
+    study = yaml.safe_load((CONFIGS / "levers_cpu.yaml").read_text())
+    base = yaml.safe_load((CONFIGS / study["base"]).read_text())
+    for lever, changes in study["levers"].items():
+        settings_from_dict(changed(base, {**study["changes"], **(changes or {})}), lever)
 
 
 @pytest.mark.parametrize(

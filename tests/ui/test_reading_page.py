@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,45 +24,77 @@ from cxrtriage.weights import WeightsError
 
 APP = str(Path(__file__).parents[2] / "app.py")
 MEMBERS = ("tb_one", "tb_two")
+# What is added to the film's mean for each class.
+CLASSES = {"tuberculosis": 0.0, "covid19": -0.6, "other_infection": -0.3}
+THRESHOLDS = {"sensitivity_0.90": 0.4, "youden": 0.6}
+
+
+def scored(score: float, operating_point: str) -> ClassScore:
+    threshold = THRESHOLDS[operating_point]
+    low, high = threshold - 0.1, threshold + 0.1
+    call: Any = "uncertain" if low <= score <= high else "flagged" if score > threshold else "not_flagged"
+    population = "the films of two hospitals"
+    return ClassScore(score, threshold, (low, high), operating_point, "card", population, call, 0.9, 0.7)
 
 
 class FakeTriage:
-    """Scores a film by its mean; says which films it was given."""
+    """Scores a film by its mean; says which films it was given, and which maps it drew."""
 
     read_films: ClassVar[list[Film]] = []
+    drawn: ClassVar[list[str]] = []
     score: ClassVar[float | None] = None
+    codes: ClassVar[tuple[str, ...]] = ()
+    findings: ClassVar[dict[str, float] | None] = None
+    operating_point = "sensitivity_0.90"
+    operating_points = tuple(THRESHOLDS)
 
     @classmethod
     def load(cls) -> FakeTriage:
         return cls()
 
-    def read(self, film: Film, *, file: str = "", maps: bool = True) -> tuple[Assessment, list[Saliency]]:
-        self.read_films.append(film)
-        score = float(film.pixels.mean()) if self.score is None else self.score
-        call: Any = "uncertain" if 0.3 <= score <= 0.5 else "flagged" if score > 0.4 else "not_flagged"
-        found = ClassScore(
-            score, 0.4, (0.3, 0.5), "sensitivity_0.90", "card", "the films of two hospitals", call
-        )
-        diagnosis = Diagnosis(
-            {"tuberculosis": found},
-            {"tb_one": {"tuberculosis": score - 0.05}, "tb_two": {"tuberculosis": score + 0.05}},
-            call == "uncertain",
-        )
+    def read(
+        self, film: Film, *, file: str = "", maps: bool | tuple[str, ...] = True
+    ) -> tuple[Assessment, list[Saliency]]:
+        mean = float(film.pixels.mean()) if self.score is None else self.score
+        scores = {name: min(max(mean + shift, 0.0), 1.0) for name, shift in CLASSES.items()}
         assessment = Assessment(
-            file=file, sha256=film.sha256, status="read", film=FilmFacts.of(film), diagnosis=diagnosis,
+            file=file, sha256=film.sha256, status="read", film=FilmFacts.of(film), codes=self.codes,
+            diagnosis=self.diagnosis(scores, self.operating_point), findings=self.findings,
             versions=Versions("0.1.0", dict.fromkeys(MEMBERS, "0123456789ab")), seconds={"diagnosis": 0.4},
         )  # fmt: skip
+        if not maps:
+            self.read_films.append(film)
+            return assessment, []
+        (class_name,) = maps
+        self.drawn.append(class_name)
         ones = np.ones_like(film.pixels)
         return assessment, [
-            Saliency(ones, "Grad-CAM", "tb_one", "tuberculosis", False),
-            Saliency(0 * ones, "Grad-CAM", "tb_two", "tuberculosis", True),
+            Saliency(ones, "Grad-CAM", "tb_one", class_name, False),
+            Saliency(0 * ones, "Grad-CAM", "tb_two", class_name, True),
         ]
+
+    @staticmethod
+    def diagnosis(scores: dict[str, float], operating_point: str) -> Diagnosis:
+        return Diagnosis(
+            {name: scored(score, operating_point) for name, score in scores.items()},
+            {
+                "tb_one": {name: score - 0.05 for name, score in scores.items()},
+                "tb_two": {name: score + 0.05 for name, score in scores.items()},
+            },
+            uncertain=False,
+        )
+
+    def held_against(self, assessment: Assessment, operating_point: str) -> Assessment:
+        assert assessment.diagnosis is not None
+        scores = {name: one.probability for name, one in assessment.diagnosis.classes.items()}
+        return replace(assessment, diagnosis=self.diagnosis(scores, operating_point))
 
 
 @pytest.fixture
 def triage(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[FakeTriage]]:
     st.cache_resource.clear()
-    FakeTriage.read_films, FakeTriage.score = [], None
+    FakeTriage.read_films, FakeTriage.drawn, FakeTriage.score = [], [], None
+    FakeTriage.codes, FakeTriage.findings = (), None
     monkeypatch.setattr(cxrtriage.reading, "Triage", FakeTriage, raising=False)
     yield FakeTriage
     st.cache_resource.clear()
@@ -102,33 +135,116 @@ def test_the_caution_is_there_from_the_start(page: AppTest) -> None:
     assert "Research and teaching. Not a medical device. Nothing leaves this machine." in words(page)
 
 
-def test_a_film_is_read_once_and_its_score_names_threshold_point_and_source(
+def row(page: AppTest, name: str) -> str:
+    """The HTML of a class's row in the scores' card."""
+    _, _, rest = words(page).partition(f"<b>{name}</b>")
+    return rest.partition('<div class="cx-score')[0]
+
+
+def test_a_film_is_read_once_and_every_class_names_threshold_point_and_source(
     page: AppTest, triage: type[FakeTriage]
 ) -> None:
     triage.score = 0.81
     opened(page, png())
-    assert ">0.81<" in words(page)
-    assert "Above the threshold 0.40 (sensitivity 0.90, set on the films of two hospitals)." in words(page)
-    assert "the models run from 0.76 to 0.86" in words(page)
+    for name, number, call in [
+        ("Tuberculosis", "0.81", "Above the threshold 0.40 (sensitivity 0.90)."),
+        ("COVID-19", "0.21", "Below the threshold 0.40 (sensitivity 0.90)."),
+        ("Other infection", "0.51", "Above the threshold 0.40 (sensitivity 0.90)."),
+    ]:
+        said = row(page, name)
+        assert f">{number}<" in said
+        assert call in said
+        assert "Threshold 0.40 (sensitivity 0.90): set on the films of two hospitals." in said
+    assert "Models 0.76 to 0.86" in row(page, "Tuberculosis")
     page.run()
     assert len(triage.read_films) == 1
 
 
+def test_every_class_says_what_it_asks_and_none_is_called_normal(page: AppTest) -> None:
+    said = words(opened(page, png()))
+    assert "films of tuberculosis, compared with films without it" in said
+    assert "films of COVID-19 pneumonia, compared with films without it" in said
+    assert "neither tuberculosis nor COVID-19" in said
+    assert said.count("can raise the score too") == 3
+    assert said.lower().count("normal") == said.count("No score says that a film is normal.") == 1
+
+
 @pytest.mark.parametrize(
-    ("score", "sentence"),
+    ("score", "call", "why"),
     [
-        (0.10, "That does not make the film normal."),
-        (
-            0.42,
-            "Uncertain: too close to the threshold 0.40 to call, which may itself lie between 0.30 and 0.50",
-        ),
+        (0.10, "Below the threshold 0.40", ""),
+        (0.42, "Uncertain at threshold 0.40", "a score from 0.30 to 0.50 could fall on either side"),
     ],
 )
 def test_a_score_below_or_near_the_threshold_says_what_that_means(
-    page: AppTest, triage: type[FakeTriage], score: float, sentence: str
+    page: AppTest, triage: type[FakeTriage], score: float, call: str, why: str
 ) -> None:
     triage.score = score
-    assert sentence in words(opened(page, png()))
+    said = row(opened(page, png()), "Tuberculosis")
+    assert call in said
+    assert why in said
+
+
+def test_other_thresholds_call_anew_and_read_nothing_anew(page: AppTest, triage: type[FakeTriage]) -> None:
+    triage.score = 0.55
+    assert "Above the threshold 0.40" in row(opened(page, png()), "Tuberculosis")
+    choice = page.selectbox(key="operating_point")
+    assert choice.options == ["Sensitivity 0.90", "Youden's index"]
+    choice.select("youden").run()
+    said = row(page, "Tuberculosis")
+    assert ">0.55<" in said
+    assert "threshold 0.60 (Youden&#x27;s index)" in said
+    assert len(triage.read_films) == 1
+    opened(page, png(120))  # the choice outlives the film
+    assert "threshold 0.60" in row(page, "Tuberculosis")
+
+
+def test_a_film_without_lungs_says_that_it_was_read_whole(page: AppTest, triage: type[FakeTriage]) -> None:
+    triage.codes = ("no_lungs",)
+    said = words(opened(page, png()))
+    assert "No lungs were found, so the whole film was read" in said
+
+
+def test_findings_are_bars_under_their_own_names_and_never_that_there_is_none(
+    page: AppTest, triage: type[FakeTriage]
+) -> None:
+    names = ("opacity", "effusion", "edema", "hernia", "nodule_mass", "emphysema", "no_finding")
+    triage.findings = {name: 0.9 - 0.1 * i for i, name in enumerate(names)}
+    said = words(opened(page, png()))
+    assert "Findings as NIH&#x27;s labels name them, 0 to 1. Not a diagnosis." in said
+    assert said.index("Opacity") < said.index("Pleural effusion") < said.index("1 less likely ones")
+    assert said.index("1 less likely ones") < said.index("Emphysema")
+    assert "no finding" not in said.lower()
+
+
+def test_without_findings_there_is_no_card_of_them(page: AppTest) -> None:
+    assert "What the film shows" not in words(opened(page, png()))
+
+
+def test_what_a_positive_means_is_told_in_people_with_the_films_it_rests_on(
+    page: AppTest, triage: type[FakeTriage]
+) -> None:
+    triage.score = 0.81
+    said = words(opened(page, png()))
+    assert "Of 1,000 such people, 100 have tuberculosis." in said
+    assert "360 lie above the threshold 0.40; 90 of them have tuberculosis (25 %)." in said
+    assert "640 lie below it; 10 of them have tuberculosis all the same (1.6 %)." in said
+    assert "sensitivity 0.90 and specificity 0.70, as measured on the films of two hospitals." in said
+    page.number_input(key="prevalence_tuberculosis").set_value(0.1).run()
+    assert "Of 10,000 such people, 10 have tuberculosis." in words(page)
+
+
+def test_each_disease_has_its_own_prevalence_and_an_empty_one_is_asked_for(page: AppTest) -> None:
+    opened(page, png())
+    page.number_input(key="prevalence_tuberculosis").set_value(2.0).run()
+    disease = next(box for box in page.selectbox if box.label == "Disease")
+    disease.select("covid19").run()
+    assert "Put in how many of 100 people you film have COVID-19." in words(page)
+    page.number_input(key="prevalence_covid19").set_value(50.0).run()
+    assert "Of 1,000 such people, 500 have COVID-19." in words(page)
+    disease = next(box for box in page.selectbox if box.label == "Disease")
+    disease.select("tuberculosis").run()
+    assert "Of 1,000 such people, 20 have tuberculosis." in words(page)
 
 
 def test_the_page_says_that_nothing_checks_the_kind_of_film_yet(page: AppTest) -> None:
@@ -179,11 +295,43 @@ def test_the_switch_reads_the_adjusted_film_and_says_how_the_score_moved(
     assert len(triage.read_films) == 2  # both are kept
 
 
-def test_the_map_starts_with_a_net_that_has_one_and_names_each(page: AppTest) -> None:
+def map_boxes(page: AppTest) -> tuple[Any, Any]:
+    """The two boxes that choose a map: class and net."""
+    return tuple(
+        next(box for box in page.selectbox if box.label == label) for label in ("Map of the score", "Model")
+    )
+
+
+def test_the_map_starts_with_the_strongest_class_and_the_mean_of_the_nets(
+    page: AppTest, triage: type[FakeTriage]
+) -> None:
     opened(page, png())
-    choice = page.selectbox(key="map_choice")
-    assert choice.options == ["tb_one · Tuberculosis", "tb_two · Tuberculosis"]
-    assert choice.index == 0
+    class_box, net_box = map_boxes(page)
+    assert class_box.options == ["Tuberculosis", "COVID-19", "Other infection"]
+    assert class_box.value == "tuberculosis"
+    assert net_box.options == ["Mean of the models", "tb_one", "tb_two"]
+    assert net_box.value == "mean"
+    assert triage.drawn == ["tuberculosis"]
+
+
+def test_another_class_is_drawn_when_asked_for_and_once(page: AppTest, triage: type[FakeTriage]) -> None:
+    opened(page, png())
+    map_boxes(page)[0].select("covid19").run()
+    map_boxes(page)[1].select("tb_two").run()
+    map_boxes(page)[0].select("tuberculosis").run()
+    assert map_boxes(page)[1].value == "tb_two"
+    assert triage.drawn == ["tuberculosis", "covid19"]
+    assert len(triage.read_films) == 1
+    opened(page, png(120))  # another film starts with its own strongest class, in the net chosen before
+    assert [box.value for box in map_boxes(page)] == ["tuberculosis", "tb_two"]
+
+
+def test_the_mean_of_the_maps_leaves_out_nets_without_evidence(page: AppTest) -> None:
+    opened(page, png())
+    mean, one, two = next(iter(page.session_state["maps"].values()))
+    assert (mean.net, one.net, two.net) == (None, "tb_one", "tb_two")
+    assert two.values is None
+    assert mean.values.min() == 1
 
 
 def test_the_synthetic_example_says_that_it_is_drawn(page: AppTest, triage: type[FakeTriage]) -> None:
@@ -209,7 +357,7 @@ def test_the_download_is_the_assessment(page: AppTest) -> None:
     opened(page, png())
     assert len(page.get("download_button")) == 1
     reading = next(iter(page.session_state["readings"].values()))
-    assert json.loads(reading.assessment.to_json())["file"] == "film.png"
+    assert json.loads(reading.to_json())["file"] == "film.png"
 
 
 def test_films_and_scores_are_kept_in_the_session_only(page: AppTest, triage: type[FakeTriage]) -> None:

@@ -13,7 +13,7 @@ from cxrtriage.film.film import Film
 from cxrtriage.reading.assessment import ClassScore
 from cxrtriage.show.colours import map_alpha, map_colours
 from cxrtriage.show.overlay import overlay
-from cxrtriage.show.scores import member_rows, meter, score_row, waiting_row
+from cxrtriage.show.scores import finding_rows, folded, member_rows, meter, paragraphs, score_row, waiting_row
 from cxrtriage.ui.texts import CATALOGUE, VIEWER, Texts
 from cxrtriage.ui.viewer import assets
 
@@ -50,7 +50,17 @@ def test_a_row_shows_number_threshold_and_band_and_escapes_foreign_words() -> No
     assert "<b><b>" not in row
     assert "a &lt; b" in row
     assert "&quot;x&quot;" in row
-    assert "&lt;net&gt;" in member_rows("h", {"<net>": 0.5}, 0.4)
+    assert "&lt;net&gt;" in member_rows({"<net>": 0.5}, 0.4)
+    assert "&lt;net&gt;" in finding_rows({"<net>": 0.5})
+    assert folded("a < b", "<p>x</p>").endswith("<summary>a &lt; b</summary><p>x</p></details>")
+    assert paragraphs("", "a < b") == "<p>a &lt; b</p>"
+
+
+def test_a_finding_is_a_bar_as_long_as_it_is_likely_without_a_threshold() -> None:
+    row = finding_rows({"Opacity": 0.83})
+    assert "width:83.00%" in row
+    assert ">0.83<" in row
+    assert "cx-threshold" not in row
 
 
 def test_a_meter_stays_within_its_bar() -> None:
@@ -59,11 +69,10 @@ def test_a_meter_stays_within_its_bar() -> None:
 
 
 def test_waiting_keeps_the_same_lines_as_a_score() -> None:
-    waiting = waiting_row("Tuberculosis", "…", members=2)
-    ready = score_row("Tuberculosis", SCORE, meter_label="", sentence="…") + member_rows(
-        "h", {"a": 0.1, "b": 0.2}, 0.4
-    )
-    for part in ("cx-line", "cx-call", "cx-spread", "cx-member"):
+    waiting = waiting_row("Tuberculosis")
+    more = folded("Models", member_rows({"a": 0.1, "b": 0.2}, 0.4))
+    ready = score_row("Tuberculosis", SCORE, meter_label="", sentence="…", more=more)
+    for part in ("cx-line", "cx-call", "cx-more"):
         assert waiting.count(f'"{part}"') == ready.count(f'"{part}"'), part
 
 
@@ -81,7 +90,7 @@ def test_every_text_that_the_viewer_names_is_in_the_catalogue_and_the_other_way_
 def test_no_text_is_left_over() -> None:
     sources = [*(ROOT / "pages").glob("*.py"), *(ROOT / "cxrtriage" / "ui").glob("*.py"), ROOT / "app.py"]
     code = "\n".join(path.read_text(encoding="utf-8") for path in sources if path.name != "texts.py")
-    built = ("class_", "call_", "map_empty", "map_caption")
+    built = ("class_", "disease_", "asks_", "finding_", "call_", "point_")
     unused = [key for key in CATALOGUE if key not in VIEWER and not re.search(rf"[\"']{key}[\"']", code)]
     assert [key for key in unused if not key.startswith(built)] == []
 

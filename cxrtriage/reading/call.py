@@ -1,0 +1,80 @@
+"""Whether a score is flagged, not flagged, or too uncertain to call."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import fmean, pstdev
+
+from cxrtriage.reading.assessment import Call, ClassScore
+from cxrtriage.weights import OperatingPoint
+
+# A probability within 0.37..0.63: hardly more than a coin's toss where the nets do not agree either.
+UNSURE_BITS = 0.95
+# Half precision tells probabilities no closer to 0 and 1 apart; it also keeps a logit finite.
+_LEAST = 1e-6
+_CALLS: tuple[Call, ...] = ("not_flagged", "uncertain", "flagged")  # the strongest last
+
+
+def class_score(members: Sequence[float], name: str, point: OperatingPoint) -> ClassScore:
+    """The score of a class from each net's own calibrated probability, against a named operating point.
+
+    The probability is the mean of the nets'. The uncertain band lies as far about the threshold, in
+    logits, as the nets' standard deviation on this film; for one net alone it is the point's `spread`.
+    """
+    probability = fmean(members)
+    spread = pstdev(map(logit, members)) if len(members) > 1 else point.spread
+    interval = _band(point.threshold, spread)
+    return ClassScore(
+        probability=probability,
+        threshold=point.threshold,
+        interval=interval,
+        operating_point=name,
+        threshold_source="card",
+        population=point.population,
+        call=_call(probability, members, point.threshold, interval),
+        sensitivity=point.sensitivity,
+        specificity=point.specificity,
+    )
+
+
+def strongest_class(classes: dict[str, ClassScore]) -> str:
+    """The class with the strongest call; among equals, the one farthest above its threshold in logits."""
+
+    def strength(name: str) -> tuple[int, float]:
+        score = classes[name]
+        return _CALLS.index(score.call), logit(score.probability) - logit(score.threshold)
+
+    return max(classes, key=strength)
+
+
+def logit(probability: float) -> float:
+    """The inverse of the logistic function, finite for 0 and 1 too."""
+    kept = min(max(probability, _LEAST), 1 - _LEAST)
+    return math.log(kept / (1 - kept))
+
+
+def entropy(probability: float) -> float:
+    """Binary entropy in bits, 0 for certainty to 1 for a coin's toss."""
+    parts = (probability, 1 - probability)
+    return -sum(part * math.log2(part) for part in parts if part > 0)
+
+
+def _band(threshold: float, spread: float) -> tuple[float, float]:
+    if spread <= 0:
+        return threshold, threshold
+    middle = logit(threshold)
+    low, high = (1 / (1 + math.exp(-(middle + side * spread))) for side in (-1, 1))
+    # A threshold of 0 or 1 stays within its band.
+    return min(low, threshold), max(high, threshold)
+
+
+def _call(
+    probability: float, members: Sequence[float], threshold: float, interval: tuple[float, float]
+) -> Call:
+    low, high = interval
+    within = low < high and low <= probability <= high
+    split = len({member >= threshold for member in members}) > 1
+    if within or (split and entropy(probability) >= UNSURE_BITS):
+        return "uncertain"
+    return "flagged" if probability >= threshold else "not_flagged"

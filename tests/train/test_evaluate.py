@@ -1,0 +1,256 @@
+"""Evaluation end to end: small nets on tiny films give cards, an ensemble that reads, tables and plots."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cxrtriage import nets
+from cxrtriage.film.read import read_film
+from cxrtriage.reading.ensemble import read_ensemble
+from cxrtriage.reading.triage import Triage
+from cxrtriage.weights import Card, read_card, save_net, write_card
+from train.command import main
+from train.evaluate import evaluate
+from train.films import Labelled
+from train.manifest import read_films
+from train.scores import Scores
+from train.settings import SettingsError, read_settings
+from train.thresholds import source_weights
+
+CLASSES = ("tuberculosis", "covid19")
+FINDINGS = ("no_finding", "opacity")
+LABELS = ("normal", "tuberculosis", "covid19", "other")
+SPLITS = ("train",) * 8 + ("val",) * 6 + ("test",) * 8
+COLUMNS = ("file", "source", "patient", "label", "view", "age", "sex", "adult", "split", "licence")
+
+
+@pytest.fixture(scope="module")
+def hospitals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Three sources of every label, 22 films each; findings of the first, lung masks of the second."""
+    folder = tmp_path_factory.mktemp("hospitals") / "data"
+    for name in ("cxr", "lungs"):
+        (folder / name).mkdir(parents=True)
+    random = np.random.default_rng(0)
+    films, findings, lungs = [], [], []
+    for source in ("north", "south", "west"):
+        for label in LABELS:
+            for number, split in enumerate(SPLITS):
+                pixels = random.integers(0, 120, (48, 40)).astype(np.uint8)
+                if label != "normal":
+                    place = 10 * LABELS.index(label)
+                    pixels[10:38, place - 4 : place + 8] += 60
+                file = f"{source}-{label}-{number}.png"
+                Image.fromarray(pixels).save(folder / "cxr" / file)
+                view, sex = ("PA", "AP")[number % 2], ("F", "M")[number % 2]
+                age = ("30", "50", "70")[number % 3]
+                films.append((file, source, file, label, view, age, sex, "1", split, "CC0"))
+                if source == "north":
+                    findings.append((file, int(label == "normal"), int(label == "other")))
+                if source == "south" and label in ("normal", "tuberculosis"):
+                    mask = np.zeros((48, 40), np.uint8)
+                    mask[8:40, 6:34] = 255
+                    Image.fromarray(mask).save(folder / "lungs" / file)
+                    lungs.append((file, file))
+    for table, columns, rows in (
+        ("films.csv", COLUMNS, films),
+        ("findings.csv", ("file", *FINDINGS), findings),
+        ("lungs.csv", ("file", "mask"), lungs),
+    ):
+        with (folder / table).open("w", newline="") as stream:
+            csv.writer(stream).writerows([columns, *rows])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CXRTRIAGE_DATA", str(folder))
+        # So few normal films are too few for the real probe.
+        patch.setattr("train.probe.LEAST", 20)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("settings") / "small.yaml"
+    path.write_text(
+        """
+name: small
+architecture: mobilenet_v2
+input: {size: 32}
+classes: [tuberculosis, covid19]
+labels: [normal, tuberculosis, covid19, other]
+findings: [no_finding, opacity]
+sources: {north: 1, south: 1, west: 1}
+threshold_sources: [north, south]
+unquoted_sources: [west]
+"""
+    )
+    return path
+
+
+def put_net(folder: Path, name: str, seed: int, config: Path, **changes: object) -> Card:
+    """A net of random weights with the card that training would have written."""
+    settings = read_settings(config, **{"name": name, **changes})
+    torch.manual_seed(seed)
+    options = {"classes": len(settings.classes), "findings": len(settings.findings)}
+    net = nets.build(settings.architecture, **options)
+    _normalise(net)
+    sha256 = save_net(net, folder / f"{settings.run}.safetensors")
+    card = Card(
+        name=settings.run,
+        task="",
+        classes=settings.classes,
+        architecture=settings.architecture,
+        options=options,
+        input=settings.input.to_dict(),
+        sha256=sha256,
+        licence="",
+        findings=settings.findings,
+        settings=settings.to_dict(),
+    )
+    write_card(card, folder)
+    return card
+
+
+def _normalise(net: torch.nn.Module) -> None:
+    """Give untrained normalisation the statistics of noise, so that films do not all score the same."""
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        net.train()(torch.randn(64, 1, 32, 32))
+    net.eval()
+
+
+@pytest.fixture(scope="module")
+def evaluated(hospitals: Path, config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `weights`, `runs` and `results` of two nets, one of them with a fold."""
+    tmp_path = tmp_path_factory.mktemp("evaluated")
+    for seed, name in enumerate(("one", "two")):
+        put_net(tmp_path / "weights", name, seed, config)
+    put_net(tmp_path / "runs" / "one-without-south", "one", 7, config, leave_out=["south"])
+    places = [f"--{name}={tmp_path / name}" for name in ("weights", "runs", "results")]
+    assert main(["evaluate", "--all", *places]) == 0
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_all_nets_of_a_folder_are_measured_and_then_read_together(evaluated, hospitals):
+    card = read_card("one", evaluated / "weights")
+    assert set(card.operating_points) == set(CLASSES)
+    assert set(card.operating_points["covid19"]) == {"sensitivity_0.90", "specificity_0.70", "youden"}
+    assert set(card.calibration) == {*CLASSES, *FINDINGS}
+    assert "no_finding" not in card.shown_findings
+    assert all("normal" in caution for caution in card.cautions if "called" in caution)
+    point = card.operating_points["tuberculosis"]["sensitivity_0.90"]
+    assert point.sensitivity >= 0.9
+    assert point.interval[0] <= point.threshold <= point.interval[1]
+    assert point.population.startswith("validation films: 12 (north 6, south 6) with tuberculosis, 36 (")
+    assert point.spread > 0
+
+    ensemble = read_ensemble(evaluated / "weights")
+    assert set(ensemble.operating_points) == {"one+two"}
+    assert ensemble.operating_points["one+two"]["covid19"]["youden"].spread > 0
+    film = read_film(next((hospitals / "cxr").glob("*.png")))
+    diagnosis = Triage.load(evaluated / "weights").assess(film).diagnosis
+    assert set(diagnosis.classes) == set(CLASSES)
+    assert diagnosis.classes["covid19"].threshold == (
+        ensemble.operating_points["one+two"]["covid19"]["sensitivity_0.90"].threshold
+    )
+
+
+@pytest.mark.slow
+def test_everything_that_was_promised_is_in_the_results(evaluated):
+    results = evaluated / "results"
+    figures = json.loads((results / "one.json").read_text())
+    assert figures["test"]["sources"] == ["north", "south"]  # the west is trained on, but never quoted
+    tuberculosis = figures["test"]["classes"]["tuberculosis"]
+    assert tuberculosis["against_rest"]["films"] == [48, 16]
+    assert tuberculosis["against_normal"]["films"] == [16, 16]
+    assert set(tuberculosis["per_source"]) == {"north", "south"}
+    assert tuberculosis["subgroups"]["PA"]["films"] == {"with": 8, "without": 24}
+    assert sum(row["films"] for row in figures["test"]["confusion"].values()) == 64
+    assert set(figures["findings"]) == set(FINDINGS)
+    assert figures["findings"]["opacity"]["films"] == {"with": 8, "without": 24}
+    assert figures["shown_findings"] == []  # eight films are too few
+    assert set(figures["calibration"]["covid19"]) == {
+        "share_of_ill",
+        "plain",
+        "temperature",
+        "temperature and shift",
+    }
+    controls = figures["controls"]
+    assert set(controls) == {"lungs_out", "border_only", "picture_border_only"}
+    assert controls["lungs_out"]["tuberculosis"]["within_sources"]["control"]["films"] == [8, 8]
+    assert controls["lungs_out"]["covid19"]["against_normal"] is None  # no mask of such a film
+    assert figures["source_probe"]["chance"] == 0.3333
+    assert figures["source_probe"]["films"] == [24, 24]
+    fold = figures["leave_one_source_out"]["south"]
+    assert fold["films_of"] == ["south"]
+    assert fold["classes"]["tuberculosis"]["all"]["against_rest"]["films"] == [66, 22]
+    assert fold["classes"]["tuberculosis"]["calls"]["operating_point"] == "sensitivity_0.90"
+    page = (results / "diagnosis.md").read_text()
+    for text in ("## Tuberculosis", "## Covid19", "one + two", "south (left out: south)", "lungs out"):
+        assert text in page
+    assert "| opacity | 8 / 24 |" in (results / "findings.md").read_text()
+    plots = sorted(path.name for path in (results / "plots").iterdir())
+    assert plots == [f"{kind}_{name}.png" for kind in ("reliability", "roc") for name in sorted(CLASSES)]
+    assert all(path.stat().st_size < 60_000 for path in (results / "plots").iterdir())
+
+
+@pytest.mark.slow
+def test_an_evaluation_gives_the_same_again_and_keeps_folds_of_other_machines(evaluated, tmp_path):
+    evaluated = Path(shutil.copytree(evaluated, tmp_path / "again"))
+    results = evaluated / "results"
+    before = {path.name: path.read_bytes() for path in results.rglob("*") if path.is_file()}
+    evaluate(["one", "two"], evaluated / "runs", evaluated / "weights", results)
+    assert {path.name: path.read_bytes() for path in results.rglob("*") if path.is_file()} == before
+    evaluate(["one"], evaluated / "no-runs", evaluated / "weights", results)
+    kept = json.loads((results / "one.json").read_text())
+    assert kept["leave_one_source_out"] == json.loads(before["one.json"])["leave_one_source_out"]
+    assert set(read_ensemble(evaluated / "weights").weights) == {"one", "two"}
+
+
+@pytest.mark.slow
+def test_nets_that_cannot_have_a_common_threshold_are_told_so(hospitals, config, tmp_path):
+    put_net(tmp_path / "weights", "one", 0, config)
+    put_net(tmp_path / "weights", "other", 1, config, classes=["tuberculosis"])
+    with pytest.raises(SettingsError, match="other has other classes"):
+        evaluate(["one", "other"], tmp_path / "runs", tmp_path / "weights", tmp_path / "results")
+
+
+def test_a_class_that_no_validation_film_shows_has_no_threshold(hospitals, config, tmp_path):
+    put_net(tmp_path / "weights", "one", 0, config, classes=["tuberculosis", "other_infection"])
+    with pytest.raises(SettingsError, match="no validation films with and without other_infection"):
+        evaluate(["one"], tmp_path / "runs", tmp_path / "weights", tmp_path / "results")
+
+
+def test_nothing_to_evaluate_is_said(tmp_path, capsys):
+    assert main(["evaluate", "--all", "--weights", str(tmp_path)]) == 2
+    assert "Nothing to evaluate" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_weights_measured_on_another_crop_are_refused(hospitals, config, tmp_path):
+    card = put_net(tmp_path / "weights", "one", 0, config)
+    write_card(replace(card, lungs={"name": "elsewhere", "sha256": "0" * 12}), tmp_path / "weights")
+    with pytest.raises(SettingsError, match="elsewhere"):
+        evaluate(["one"], tmp_path / "runs", tmp_path / "weights", tmp_path / "results")
+
+
+def test_neither_the_largest_source_nor_a_single_film_sets_a_threshold(hospitals):
+    """400 films of one hospital weigh as 63, ten of another as ten, and one film as one."""
+    row = read_films(hospitals)[0]
+    sources = ["north"] * 400 + ["south"] * 10 + ["west"]
+    rows = tuple(replace(row, source=source) for source in sources)
+    truths = np.ones((len(rows), 1), bool)
+    scores = Scores("tuberculosis", Labelled(rows, truths), truths[:, 0], np.zeros(len(rows)))
+    weights = source_weights(scores)
+    sums = [weights[[s == source for s in sources]].sum() for source in ("north", "south", "west")]
+    assert sums == pytest.approx([4000**0.5, 10, 1])

@@ -1,0 +1,96 @@
+"""Nets that read together: thresholds and figures of every combination, and the ensemble's file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cxrtriage.reading.ensemble import Ensemble, combination_name, write_ensemble
+from cxrtriage.weights import OperatingPoint
+from train.asked import Asked
+from train.left_out import folds_together
+from train.measures import enough, headline, mean_calibration, test_figures
+from train.scores import mean_of
+from train.settings import SettingsError
+from train.thresholds import DEFAULT_POINT, operating_points, spread_of
+
+
+def need_the_same(nets: dict[str, Asked]) -> None:
+    """Nets that read together need the same films, classes and lungs for a common threshold."""
+    first = next(iter(nets.values()))
+    for name, net in nets.items():
+        if net.member.card.classes != first.member.card.classes or net.val.films.rows != first.val.films.rows:
+            raise SettingsError(
+                f"{name} has other classes, sources or labels than {first.member.card.name}; "
+                "evaluate them one by one."
+            )
+        if net.member.card.lungs != first.member.card.lungs:
+            raise SettingsError(
+                f"{name} needs another lung net than {first.member.card.name}; evaluate them one by one."
+            )
+
+
+def evaluate_together(
+    nets: dict[str, Asked], figures: dict[str, dict[str, Any]], weights: Path, results: Path
+) -> None:
+    """Thresholds of every combination of two or more nets, and how each does on the test split."""
+    first = next(iter(nets.values()))
+    points: dict[str, dict[str, dict[str, OperatingPoint]]] = {}
+    measured: dict[str, Any] = {}
+    for size in range(2, len(nets) + 1):
+        for names in combinations(nets, size):
+            chosen, together = [nets[name] for name in names], combination_name(names)
+            validation = mean_of([net.validation for net in chosen])
+            tested = mean_of([net.tested for net in chosen])
+            points[together] = {
+                name: operating_points(
+                    validation.scores(name),
+                    first.settings,
+                    spread_of([net.validation for net in chosen], name, first.settings.threshold_sources),
+                )
+                for name in validation.classes
+            }
+            measured[together] = {
+                "operating_points": {
+                    name: {p: vars(v) for p, v in by.items()} for name, by in points[together].items()
+                },
+                "test": test_figures(tested, points[together], first.settings),
+                "calibration": mean_calibration(tested, first.settings),
+                "leave_one_source_out": _folds_together(together, nets, names, results),
+            }
+            print(f"{together}: {headline(measured[together]['test'])}", flush=True)
+    sums = {name: net.member.card.sha256 for name, net in nets.items()}
+    best = _findings_net(figures)
+    version = {"name": best, "sha256": sums[best][:12]} if best else {}
+    write_ensemble(Ensemble(sums, DEFAULT_POINT, first.member.card.lungs, version, points), weights)
+    values = {"weights": sums, "findings": version, "combinations": measured}
+    (results / "ensemble.json").write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
+
+
+def _folds_together(
+    together: str, nets: dict[str, Asked], names: Sequence[str], results: Path
+) -> dict[str, Any]:
+    """Figures of folds of this machine, and those last measured of the same weights for folds elsewhere."""
+    path = results / "ensemble.json"
+    figures: dict[str, Any] = {}
+    if path.is_file():
+        last = json.loads(path.read_text())
+        same = all(last["weights"].get(name) == nets[name].member.card.sha256 for name in names)
+        if same and together in last.get("combinations", {}):
+            figures.update(last["combinations"][together]["leave_one_source_out"])
+    return {**figures, **folds_together([nets[name].folds for name in names])}
+
+
+def _findings_net(figures: dict[str, dict[str, Any]]) -> str:
+    """The net whose findings are shown: the highest mean AUROC over what was measured; "" where none is."""
+    means = {
+        name: float(np.mean([f["auroc"]["value"] for f in of["findings"].values() if enough(f)]))
+        for name, of in figures.items()
+        if of["shown_findings"]
+    }
+    return max(means, key=lambda name: means[name]) if means else ""

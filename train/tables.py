@@ -24,29 +24,44 @@ def write_tables(names: Sequence[str], dice: Mapping[str, Figures], results: Pat
     `dice` goes by lung net, then source, as its card has it.
     """
     nets = {name: json.loads((results / f"{name}.json").read_text()) for name in names}
-    combined = _combined(names, results)
-    pages = {DIAGNOSIS: diagnosis_page(nets, combined, dice), FINDINGS: findings_page(nets)}
+    ensemble = _ensemble(names, results)
+    pages = {DIAGNOSIS: diagnosis_page(nets, ensemble, dice), FINDINGS: findings_page(nets)}
     for page, lines in pages.items():
         (results / page).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return [results / page for page in pages]
 
 
-def _combined(names: Sequence[str], results: Path) -> dict[str, Any]:
-    """Figures of the combinations of these nets, as of the same evaluation."""
+def _ensemble(names: Sequence[str], results: Path) -> dict[str, Any]:
+    """What the same evaluation wrote of these nets' combinations: members, merits, figures."""
     path = results / "ensemble.json"
     if len(names) < 2 or not path.is_file():
-        return {}
-    return dict(json.loads(path.read_text())["combinations"])
+        return {"combinations": {}}
+    return dict(json.loads(path.read_text()))
 
 
-def diagnosis_page(
-    nets: Mapping[str, Figures], combined: Mapping[str, Figures], dice: Mapping[str, Figures]
-) -> list[str]:
+def _members(ensemble: Figures, together: str) -> list[str]:
+    """How the ensemble was chosen."""
+    if "validation_auroc" not in ensemble:
+        return []
+    merits = sorted(ensemble["validation_auroc"].items(), key=lambda item: -item[1])
+    return [
+        "",
+        f"The ensemble that reads unless others are asked for is {together}: of all combinations it has",
+        "the highest mean AUROC over the classes on the validation films.",
+        "",
+        "| nets | mean AUROC, validation films |",
+        "|---|---|",
+        *(f"| {names} | {merit:.3f} |" for names, merit in merits),
+    ]
+
+
+def diagnosis_page(nets: Mapping[str, Figures], ensemble: Figures, dice: Mapping[str, Figures]) -> list[str]:
+    combined: Mapping[str, Figures] = ensemble["combinations"]
     every = {**nets, **combined}
-    together = combination_name(list(nets))
-    last = combined.get(together) or next(iter(nets.values()))
-    # Pages stay readable with the nets and all of them together; pairs are in the first table and the JSON.
-    shown = {**nets, **({"all together": combined[together]} if together in combined else {})}
+    together = combination_name(ensemble.get("members", list(nets)))
+    last = every.get(together) or next(iter(nets.values()))
+    # Pages stay readable with the nets and the ensemble; others are in the first table and the JSON.
+    shown = {**nets, **({"the ensemble": combined[together]} if together in combined else {})}
     classes = list(last["test"]["classes"])
     lines = [
         "# Diagnosis",
@@ -56,6 +71,7 @@ def diagnosis_page(
         "combination's probability is the mean of its members'. What a figure over all sources says is",
         "limited: most sources show one class only, so that a net can score by the hospital. Read the",
         f"hospitals left out and the controls first. Of fewer than {LEAST} films nothing is said.",
+        *_members(ensemble, together),
     ]
     for name in classes:
         lines += [

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import roc_auc_score
 
 from cxrtriage.reading.ensemble import Ensemble, combination_name, write_ensemble
 from cxrtriage.weights import OperatingPoint
 from train.asked import Asked
 from train.left_out import folds_together
 from train.measures import enough, headline, mean_calibration, test_figures
-from train.scores import mean_of
-from train.settings import SettingsError
+from train.scores import Predictions, mean_of
+from train.settings import Settings, SettingsError
 from train.thresholds import DEFAULT_POINT, operating_points, spread_of
 
 
@@ -42,10 +43,14 @@ def evaluate_together(
     first = next(iter(nets.values()))
     points: dict[str, dict[str, dict[str, OperatingPoint]]] = {}
     measured: dict[str, Any] = {}
-    for size in range(2, len(nets) + 1):
+    validated: dict[tuple[str, ...], float] = {}
+    for size in range(1, len(nets) + 1):
         for names in combinations(nets, size):
             chosen, together = [nets[name] for name in names], combination_name(names)
             validation = mean_of([net.validation for net in chosen])
+            validated[names] = _merit(validation, first.settings)
+            if size == 1:
+                continue  # its points are on its card
             tested = mean_of([net.tested for net in chosen])
             points[together] = {
                 name: operating_points(
@@ -67,9 +72,28 @@ def evaluate_together(
     sums = {name: net.member.card.sha256 for name, net in nets.items()}
     best = _findings_net(figures)
     version = {"name": best, "sha256": sums[best][:12]} if best else {}
-    write_ensemble(Ensemble(sums, DEFAULT_POINT, first.member.card.lungs, version, points), weights)
-    values = {"weights": sums, "findings": version, "combinations": measured}
+    members = max(validated, key=lambda names: validated[names])
+    print(f"the ensemble: {combination_name(members)}", flush=True)
+    lungs = first.member.card.lungs
+    write_ensemble(Ensemble(sums, members, DEFAULT_POINT, lungs, version, points), weights)
+    values = {
+        "weights": sums,
+        "members": list(members),
+        "validation_auroc": {combination_name(names): round(v, 4) for names, v in validated.items()},
+        "findings": version,
+        "combinations": measured,
+    }
     (results / "ensemble.json").write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
+
+
+def _merit(validation: Predictions, settings: Settings) -> float:
+    """Mean over the classes of the AUROC on the validation films that may be quoted: what members are
+    chosen by, so that the test films choose nothing."""
+    values = []
+    for name in validation.classes:
+        scores = validation.scores(name).where(lambda row: row.source not in settings.unquoted_sources)
+        values.append(roc_auc_score(scores.truths, scores.probabilities))
+    return float(np.mean(values))
 
 
 def _folds_together(

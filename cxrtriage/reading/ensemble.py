@@ -25,13 +25,17 @@ def combination_name(members: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """`weights`: sha256 by member. `operating_points`: combination, class, point name -> point.
+    """`weights`: sha256 by net. `operating_points`: combination, class, point name -> point.
+
+    `members`: the nets that read unless others are asked for: the combination that did best on the
+    validation films, for a net that harms the others is shipped for comparison alone.
 
     `lungs`: name and sha256 of the lung net whose crop the members were measured with, if any.
     `findings`: name of the net whose findings are shown (a member or not), if any.
     """
 
     weights: dict[str, str]
+    members: tuple[str, ...]
     default_operating_point: str
     lungs: dict[str, str]
     findings: dict[str, str]
@@ -61,6 +65,9 @@ def read_ensemble(folder: Path = WEIGHTS_FOLDER) -> Ensemble:
             }
             for combination, classes in values["operating_points"].items()
         }
+        values["members"] = tuple(values["members"])
+        if not values["members"] or not set(values["members"]) <= set(values["weights"]):
+            raise ValueError("the members are not among the nets")
         return Ensemble(**values)
     except FileNotFoundError as error:
         raise WeightsError(

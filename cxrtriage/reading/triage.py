@@ -63,14 +63,14 @@ class Triage:
         models: Sequence[str] | None = None,
         operating_point: str | None = None,
     ) -> Triage:
-        """The nets of a folder of weights, all that its ensemble names or those of `models`.
+        """The nets of a folder of weights, the ensemble's members or those of `models`.
 
         Raises WeightsError where weights, card or ensemble are missing or damaged, or a name is
         unknown.
         """
         folder = folder or WEIGHTS_FOLDER
         ensemble = read_ensemble(folder)
-        names = tuple(dict.fromkeys(models)) if models else tuple(ensemble.weights)
+        names = tuple(dict.fromkeys(models)) if models else ensemble.members
         unknown = [name for name in names if name not in ensemble.weights]
         if unknown:
             raise WeightsError(

@@ -87,7 +87,7 @@ def weights_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     findings = {"name": "tb_a", "sha256": sums["tb_a"][:12]}
     measured = {"tb_a+tb_b": points, "tb_a+tb_b+tb_c": points}
-    write_ensemble(Ensemble(sums, "sensitivity_0.90", lungs, findings, measured), folder)
+    write_ensemble(Ensemble(sums, tuple(sums), "sensitivity_0.90", lungs, findings, measured), folder)
     return folder
 
 

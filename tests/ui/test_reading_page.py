@@ -19,6 +19,7 @@ import cxrtriage.reading
 from cxrtriage.film.adjustment import Adjustment, FractionBox
 from cxrtriage.film.film import Film
 from cxrtriage.reading.assessment import Assessment, ClassScore, Diagnosis, FilmFacts, Versions
+from cxrtriage.reading.call import strongest_class
 from cxrtriage.reading.saliency import Saliency
 from cxrtriage.weights import WeightsError
 
@@ -53,7 +54,7 @@ class FakeTriage:
         return cls()
 
     def read(
-        self, film: Film, *, file: str = "", maps: bool | tuple[str, ...] = True
+        self, film: Film, *, file: str = "", maps: str | tuple[str, ...] = "strongest"
     ) -> tuple[Assessment, list[Saliency]]:
         mean = float(film.pixels.mean()) if self.score is None else self.score
         scores = {name: min(max(mean + shift, 0.0), 1.0) for name, shift in CLASSES.items()}
@@ -62,10 +63,12 @@ class FakeTriage:
             diagnosis=self.diagnosis(scores, self.operating_point), findings=self.findings,
             versions=Versions("0.1.0", dict.fromkeys(MEMBERS, "0123456789ab")), seconds={"diagnosis": 0.4},
         )  # fmt: skip
-        if not maps:
+        if maps == "strongest":
             self.read_films.append(film)
-            return assessment, []
-        (class_name,) = maps
+            assert assessment.diagnosis is not None
+            class_name = strongest_class(assessment.diagnosis.classes)
+        else:
+            (class_name,) = maps
         self.drawn.append(class_name)
         ones = np.ones_like(film.pixels)
         return assessment, [

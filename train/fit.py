@@ -90,6 +90,8 @@ class Pictures:
 
     def __init__(self, settings: Settings, rows: list[FilmRow], runs: Path) -> None:
         self.settings, self.rows, self.cache = settings, rows, runs / CACHE
+        if settings.input.region == "lungs" and not settings.lungs:
+            raise SettingsError(f"{settings.name}: input.region lungs needs a lung net; name it as lungs.")
         self.films = labelled(rows, settings)
         self.number = {row.file: number for number, row in enumerate(rows)}
         self.finder: LungFinder | None = None

@@ -181,8 +181,6 @@ def settings_from_dict(values: dict[str, Any], where: str = "settings") -> Setti
     except (ValueError, TypeError) as error:
         raise SettingsError(f"{where}: {error}") from error
     settings: Settings = build_settings(Settings, values, where)
-    if settings.input.region == "lungs" and not settings.lungs:
-        raise SettingsError(f"{where}: input.region lungs needs a lung net; name it as lungs.")
     return settings
 
 

@@ -158,7 +158,10 @@ def test_all_nets_of_a_folder_are_measured_and_then_read_together(evaluated, hos
     assert set(ensemble.operating_points) == {"one+two"}
     assert ensemble.operating_points["one+two"]["covid19"]["youden"].spread > 0
     film = read_film(next((hospitals / "cxr").glob("*.png")))
-    diagnosis = Triage.load(evaluated / "weights").assess(film).diagnosis
+    assert set(ensemble.members) <= {"one", "two"}
+    chosen = Triage.load(evaluated / "weights")
+    assert chosen.members == ensemble.members
+    diagnosis = Triage.load(evaluated / "weights", ["one", "two"]).assess(film).diagnosis
     assert set(diagnosis.classes) == set(CLASSES)
     assert diagnosis.classes["covid19"].threshold == (
         ensemble.operating_points["one+two"]["covid19"]["sensitivity_0.90"].threshold

@@ -250,5 +250,5 @@ def test_the_command_lines_start_goes_before_the_configurations(tiny_config, ini
 
 @pytest.mark.parametrize("init", ["luck", "scratch=x", "", "weights"])
 def test_a_kind_of_start_that_is_not_known_is_named(tiny_config, init):
-    with pytest.raises(SettingsError, match="must be scratch, imagenet, xrv, findings, distilled"):
+    with pytest.raises(SettingsError, match="must be scratch, weights=NAME, imagenet, xrv, findings"):
         chosen_start(init, read_settings(tiny_config))

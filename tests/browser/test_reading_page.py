@@ -68,11 +68,14 @@ def wait_for_map(page: Any) -> None:
 def choose(page: Any, box: str, option: str) -> None:
     """Choose in one of Streamlit's boxes, found by its label."""
     field = page.locator("[data-testid=stSelectbox]", has_text=box).last.locator("input")
-    # A list that has just opened closes when the page scrolls, so the scrolling comes first.
-    field.scroll_into_view_if_needed()
-    page.wait_for_timeout(700)
-    field.click()
-    page.get_by_role("option", name=option, exact=True).click()
+    wanted = page.get_by_role("option", name=option, exact=True)
+    # A list that has just opened closes when the page scrolls, and the click itself may scroll it.
+    for _ in range(3):
+        field.click()
+        page.wait_for_timeout(700)
+        if wanted.count():
+            break
+    wanted.click()
 
 
 def score(page: Any) -> float:

@@ -14,8 +14,6 @@ import lightning as L
 import numpy as np
 import torch
 import yaml
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import TensorBoardLogger
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
@@ -30,6 +28,7 @@ from train.films import CACHE, FilmImages, cached_images, found_lungs
 from train.manifest import data_folder, read_films
 from train.schedule import cosine_after_warmup
 from train.settings import Augmentation, Disguise, SettingsError, build_settings
+from train.trainer import last_state, trainer_of
 
 # The grey values a net of the paper's normalisation sees, and those of the ImageNet MobileNetV2.
 _TEACHER_FORM = InputForm(size=224, mean=(127.5,) * 3, deviation=(127.5,) * 3)
@@ -134,18 +133,7 @@ def distil(settings: DistilSettings, runs: Path, *, steps: int | None = None) ->
         film_augmentation(Augmentation(erasing=None, randaugment=None, flip=0.5, disguise=Disguise())),
     )
     distiller = Distiller(settings)
-    last = folder / "last.ckpt"
-    trainer = L.Trainer(
-        default_root_dir=folder,
-        logger=TensorBoardLogger(folder, name="", version="log"),
-        callbacks=[ModelCheckpoint(folder, save_last=True)],
-        max_epochs=1 if steps else settings.epochs,
-        limit_train_batches=steps or 1.0,
-        precision=settings.precision,  # type: ignore[arg-type]  # checked by Lightning
-        gradient_clip_val=1.0,
-        enable_model_summary=False,
-        log_every_n_steps=10,
-    )
+    trainer = trainer_of(folder, settings.epochs, settings.precision, steps)
     loader = DataLoader(
         films,
         batch_size=settings.batch,
@@ -154,7 +142,7 @@ def distil(settings: DistilSettings, runs: Path, *, steps: int | None = None) ->
         persistent_workers=settings.workers > 0,
         drop_last=len(films) > settings.batch,
     )
-    trainer.fit(distiller, loader, ckpt_path=str(last) if last.is_file() else None)
+    trainer.fit(distiller, loader, ckpt_path=last_state(folder))
     path = folder / f"{settings.name}.safetensors"
     save_net(distiller.student.cpu(), path)
     return path

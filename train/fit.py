@@ -12,8 +12,7 @@ from pathlib import Path
 import lightning as L
 import numpy as np
 import yaml
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.callbacks import EMAWeightAveraging
 from torch import nn
 from torch.utils.data import DataLoader, WeightedRandomSampler
 
@@ -38,6 +37,7 @@ from train.learner import Learner
 from train.manifest import FilmRow, data_folder, read_films
 from train.settings import Settings, SettingsError
 from train.start import load_start
+from train.trainer import last_state, trainer_of
 
 
 def fit(settings: Settings, runs: Path, *, resume: bool = True, steps: int | None = None) -> Card:
@@ -61,26 +61,13 @@ def fit(settings: Settings, runs: Path, *, resume: bool = True, steps: int | Non
     learner = Learner(settings, *_teacher(settings, runs))
     _start(learner.net, settings, runs)
 
-    last = folder / "last.ckpt"
-    callbacks: list[Callback] = [ModelCheckpoint(folder, save_last=True)]
-    if settings.average:
-        callbacks.append(EMAWeightAveraging(decay=settings.average))
-    trainer = L.Trainer(
-        default_root_dir=folder,
-        logger=TensorBoardLogger(folder, name="", version="log"),
-        callbacks=callbacks,
-        max_epochs=1 if steps else settings.epochs,
-        limit_train_batches=steps or 1.0,
-        precision=settings.precision,  # type: ignore[arg-type]  # checked by Lightning
-        gradient_clip_val=1.0,
-        enable_model_summary=False,
-        log_every_n_steps=5,
-    )
+    callbacks = [EMAWeightAveraging(decay=settings.average)] if settings.average else []
+    trainer = trainer_of(folder, settings.epochs, settings.precision, steps, callbacks)
     trainer.fit(
         learner,
         _train_loader(train, settings, pictures),
         _val_loader(val, settings, pictures),
-        ckpt_path=str(last) if resume and last.is_file() else None,
+        ckpt_path=last_state(folder) if resume else None,
     )
     return _write_weights(learner.net.cpu(), settings, pictures, train, folder)
 

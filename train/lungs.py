@@ -17,8 +17,6 @@ import lightning as L
 import numpy as np
 import torch
 import yaml
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
@@ -33,6 +31,7 @@ from train.films import CACHE, cached_images
 from train.manifest import FilmRow, data_folder, read_films
 from train.schedule import cosine_after_warmup
 from train.settings import SettingsError, build_settings
+from train.trainer import last_state, trainer_of
 
 
 @dataclass(frozen=True)
@@ -259,19 +258,8 @@ def train_lungs(settings: LungSettings, runs: Path, *, steps: int | None = None)
         net = learner.net
         assert isinstance(net, LungNet)
         net.load_imagenet(load_file(data_folder() / settings.imagenet))
-    last = folder / "last.ckpt"
-    trainer = L.Trainer(
-        default_root_dir=folder,
-        logger=TensorBoardLogger(folder, name="", version="log"),
-        callbacks=[ModelCheckpoint(folder, save_last=True)],
-        max_epochs=1 if steps else settings.epochs,
-        limit_train_batches=steps or 1.0,
-        precision=settings.precision,  # type: ignore[arg-type]  # checked by Lightning
-        gradient_clip_val=1.0,
-        enable_model_summary=False,
-        log_every_n_steps=10,
-    )
-    trainer.fit(learner, loaders["train"], loaders["val"], ckpt_path=str(last) if last.is_file() else None)
+    trainer = trainer_of(folder, settings.epochs, settings.precision, steps)
+    trainer.fit(learner, loaders["train"], loaders["val"], ckpt_path=last_state(folder))
     return _write(
         learner, settings, plain, [t for t in truths if t.row.split == "test"], loaders["test"], folder
     )

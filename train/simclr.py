@@ -14,8 +14,6 @@ import lightning as L
 import numpy as np
 import torch
 import yaml
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
@@ -39,6 +37,7 @@ from train.settings import (
     settings_from_dict,
 )
 from train.start import load_start
+from train.trainer import last_state, trainer_of
 
 
 @dataclass(frozen=True)
@@ -186,18 +185,7 @@ def simclr(settings: SimclrSettings, runs: Path, *, steps: int | None = None) ->
     load_start(
         learner.backbone, settings.architecture, settings.start, settings.input, runs, settings.exclude
     )
-    last = folder / "last.ckpt"
-    trainer = L.Trainer(
-        default_root_dir=folder,
-        logger=TensorBoardLogger(folder, name="", version="log"),
-        callbacks=[ModelCheckpoint(folder, save_last=True)],
-        max_epochs=1 if steps else settings.epochs,
-        limit_train_batches=steps or 1.0,
-        precision=settings.precision,  # type: ignore[arg-type]  # checked by Lightning
-        gradient_clip_val=1.0,
-        enable_model_summary=False,
-        log_every_n_steps=10,
-    )
+    trainer = trainer_of(folder, settings.epochs, settings.precision, steps)
     loader = DataLoader(
         views,
         batch_size=settings.batch,
@@ -206,7 +194,7 @@ def simclr(settings: SimclrSettings, runs: Path, *, steps: int | None = None) ->
         persistent_workers=settings.workers > 0,
         drop_last=len(views) > settings.batch,
     )
-    trainer.fit(learner, loader, ckpt_path=str(last) if last.is_file() else None)
+    trainer.fit(learner, loader, ckpt_path=last_state(folder))
     path = folder / f"{settings.name}.safetensors"
     save_net(learner.backbone.cpu(), path)
     return path

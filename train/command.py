@@ -58,6 +58,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     levers.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
     levers.set_defaults(run=_levers)
 
+    sources = commands.add_parser("sources", help="turn a public set into rows of the manifest")
+    sources.add_argument("name", help="name of the set, which becomes its source")
+    sources.add_argument("path", type=Path, help="the folder it was downloaded and unpacked to")
+    sources.add_argument(
+        "--out", type=Path, help="data folder to add to (default: CXRTRIAGE_DATA, else data)"
+    )
+    sources.set_defaults(run=_sources)
+
+    compare = commands.add_parser("compare", help="write a table of the papers on our splits")
+    compare.add_argument(
+        "study", help="name of a study (a configuration compare_STUDY_cpu.yaml), or its file"
+    )
+    compare.add_argument("--only", nargs="+", default=[], metavar="ROW", help="these rows alone")
+    compare.add_argument("--results", type=Path, default=RESULTS, help="folder of results")
+    compare.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
+    compare.set_defaults(run=_compare)
+
     evaluate = commands.add_parser("evaluate", help="measure nets, set their thresholds, write their cards")
     evaluate.add_argument("names", nargs="*", metavar="NAME", help="names of weights")
     evaluate.add_argument("--all", action="store_true", help="every classifier of the folder of weights")
@@ -130,6 +147,28 @@ def _levers(options: argparse.Namespace) -> int:
     from train.levers import study_levers
 
     study_levers(options.config, options.runs, options.results, only=options.only)
+    return 0
+
+
+def _sources(options: argparse.Namespace) -> int:
+    from train.manifest import data_folder
+    from train.sources import write_source
+
+    out = options.out or data_folder()
+    number = write_source(options.name, options.path, out)
+    print(f"{number} films of {options.name} in {out / 'films.csv'}")
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from train.compare import compare, studies
+    from train.settings import SettingsError
+
+    known = studies()
+    config = known.get(options.study, Path(options.study))
+    if not config.is_file():
+        raise SettingsError(f"there is no study {options.study}; known are {', '.join(known)}.")
+    compare(config, options.runs, options.results, only=options.only)
     return 0
 
 

@@ -48,11 +48,14 @@ class Labelled:
 
 
 def labelled(rows: Sequence[FilmRow], settings: Settings) -> Labelled:
-    """The adults' films of the settings' sources that carry one of its labels."""
+    """The adults' films of the settings' sources and views that carry one of its labels."""
     kept = tuple(
         row
         for row in rows
-        if row.label in settings.labels and row.adult is not False and row.source in settings.sources
+        if row.label in settings.labels
+        and row.adult is not False
+        and row.source in settings.sources
+        and (not settings.views or row.view in settings.views)
     )
     truths = np.array([[row.label == name for name in settings.classes] for row in kept], bool)
     return Labelled(kept, truths.reshape(len(kept), len(settings.classes)))

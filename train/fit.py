@@ -16,7 +16,8 @@ from lightning.pytorch.callbacks import EMAWeightAveraging
 from torch import nn
 from torch.utils.data import DataLoader, WeightedRandomSampler
 
-from cxrtriage.nets import FilmClassifier
+from cxrtriage.nets import FilmClassifier, TransformerClassifier, stem_of
+from cxrtriage.nets.backbone import BACKBONES
 from cxrtriage.reading.input_form import InputForm
 from cxrtriage.reading.lung_finder import LungFinder
 from cxrtriage.reading.lungs import Lungs
@@ -35,8 +36,8 @@ from train.films import (
 from train.findings import finding_targets
 from train.learner import Learner
 from train.manifest import FilmRow, data_folder, read_films
-from train.settings import Settings, SettingsError
-from train.start import load_start
+from train.settings import Settings, SettingsError, Start
+from train.start import load_corpus, load_start, load_vit_start
 from train.trainer import last_state, trainer_of
 
 
@@ -136,9 +137,21 @@ def _need_every_class(films: Labelled, settings: Settings, split: str) -> None:
             raise SettingsError(f"no film of {name} is in the {split} split of the sources named.")
 
 
-def _start(net: FilmClassifier, settings: Settings, runs: Path) -> None:
-    """Give the backbone the weights it starts from."""
-    load_start(net.backbone, settings.architecture, settings.start, settings.input, runs, settings.leave_out)
+def _start(net: FilmClassifier | TransformerClassifier, settings: Settings, runs: Path) -> None:
+    """Give the backbone, or the stem of a transformer, the weights it starts from."""
+    if settings.architecture == "vit":
+        assert isinstance(net, TransformerClassifier)
+        load_vit_start(net, settings.start)
+        return
+    stem = stem_of(settings.architecture, settings.options)
+    whole = BACKBONES[stem]()
+    load_start(whole, stem, settings.start, settings.input, runs, settings.leave_out)
+    state = whole.state_dict()
+    if settings.start != Start():
+        # Of a stem that was cut, only what is left.
+        net.backbone.load_state_dict({key: state[key] for key in net.backbone.state_dict()})
+    if isinstance(net, TransformerClassifier):
+        load_corpus(net, stem, settings.start, runs, settings.leave_out)
 
 
 def _teacher(settings: Settings, runs: Path) -> tuple[FilmClassifier | None, InputForm | None]:

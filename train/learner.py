@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import lightning as L
@@ -11,11 +13,11 @@ from torch.nn import functional
 from torchmetrics.classification import BinaryAUROC
 
 from cxrtriage import nets
-from cxrtriage.nets import FilmClassifier
+from cxrtriage.nets import FilmClassifier, TransformerClassifier
 from cxrtriage.reading.input_form import InputForm
 from train.augmentation import batch_erasing, mixed_styles, only_lungs
-from train.schedule import cosine_after_warmup
-from train.settings import Settings
+from train.schedule import SCHEDULES
+from train.settings import Settings, SettingsError
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -34,7 +36,7 @@ class Learner(L.LightningModule):
     ) -> None:
         super().__init__()
         self.settings = settings
-        self.net: FilmClassifier = nets.build(  # type: ignore[assignment]  # a lung net has no classes
+        self.net: FilmClassifier | TransformerClassifier = nets.build(  # type: ignore[assignment]  # a lung net has no classes
             settings.architecture,
             classes=len(settings.classes),
             findings=len(settings.findings),
@@ -44,8 +46,11 @@ class Learner(L.LightningModule):
         self.auroc = nn.ModuleList(BinaryAUROC() for _ in settings.classes)
         self.imitation: Imitation | None = None
         if teacher is not None and teacher_form is not None and settings.teacher is not None:
-            self.imitation = Imitation(settings, teacher, teacher_form, self.net.backbone.channels[-1])
-        self.lung_head = nn.Conv2d(self.net.backbone.channels[2], 1, 1) if settings.lung_weight else None
+            self.imitation = Imitation(settings, teacher, teacher_form, self.net.map_channels)
+        # The lungs are told from the map at stride 16, or from the only one there is.
+        self.lung_map = min(2, len(self.net.backbone.channels) - 1)
+        channels = self.net.backbone.channels[self.lung_map]
+        self.lung_head = nn.Conv2d(channels, 1, 1) if settings.lung_weight else None
         self.adversary = (
             nn.Sequential(
                 nn.Linear(self.net.num_features, 128), nn.ReLU(), nn.Linear(128, len(settings.sources))
@@ -80,7 +85,7 @@ class Learner(L.LightningModule):
         loss = self.class_loss(logits, targets, weights)
         self.log("loss", loss, prog_bar=True)
         if self.lung_head is not None:
-            loss = loss + self.settings.lung_weight * self.lung_loss(maps[2], lungs)
+            loss = loss + self.settings.lung_weight * self.lung_loss(maps[self.lung_map], lungs)
         if self.adversary is not None:
             told = self.adversary(_Reversed.apply(self.net.pool(maps), self.settings.adversary))
             source_loss = functional.cross_entropy(told.float(), sources)
@@ -136,10 +141,19 @@ class Learner(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         s = self.settings
-        optimiser = torch.optim.AdamW(
-            [p for p in self.parameters() if p.requires_grad], lr=s.learning_rate, weight_decay=s.weight_decay
-        )
-        schedule = cosine_after_warmup(optimiser, int(self.trainer.estimated_stepping_batches), s.warmup)
+        weights = [p for p in self.parameters() if p.requires_grad]
+        kinds: dict[str, Callable[..., torch.optim.Optimizer]] = {
+            "adamw": torch.optim.AdamW,
+            "adam": torch.optim.Adam,
+            "sgd": partial(torch.optim.SGD, momentum=0.9),
+        }
+        if s.optimiser not in kinds or s.schedule not in SCHEDULES:
+            raise SettingsError(
+                f"optimiser is one of {', '.join(kinds)}, schedule one of {', '.join(SCHEDULES)}."
+            )
+        optimiser = kinds[s.optimiser](weights, lr=s.learning_rate, weight_decay=s.weight_decay)
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = SCHEDULES[s.schedule](optimiser, steps, s.warmup)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
@@ -178,7 +192,7 @@ class Imitation(nn.Module):
         scale, shift = form.scale_and_shift
         self.rescale = (scale / own_scale, shift - own_shift * scale / own_scale)
         self.size = form.size
-        self.project = nn.Conv2d(channels, teacher.backbone.channels[-1], kernel_size=1)
+        self.project = nn.Conv2d(channels, teacher.map_channels, kernel_size=1)
 
     def forward(self, inputs: Tensor, last_map: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
         teacher = self.teacher[0]

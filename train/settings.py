@@ -106,6 +106,9 @@ class Settings:
     `findings_weight`, `lung_weight`: of the losses of the findings and of a lung mask told from the
     features. `adversary`: strength of a head that tries to tell the source, reversed (Ganin 2015).
     `average`: decay of the weights' running mean, which is what is kept; 0 keeps the last weights.
+    `views` keeps to films of these views in training and in every figure; none named takes all.
+    `optimiser` sgd has a momentum of 0.9. `schedule`: cosine, or step, a tenth of the rate after
+    every third of the steps; both rise first over the share `warmup` of them.
     `films_per_epoch` None draws each training film once on average. `leave_out` keeps sources
     out of training altogether.
     `threshold_sources` are those, with both classes, whose validation films set the thresholds;
@@ -121,6 +124,7 @@ class Settings:
     findings: tuple[str, ...] = ()
     lungs: str | None = None
     sources: dict[str, float] = field(default_factory=dict)
+    views: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
     threshold_sources: tuple[str, ...] = ()
     unquoted_sources: tuple[str, ...] = ()
@@ -133,6 +137,8 @@ class Settings:
     lung_weight: float = 0.0
     adversary: float = 0.0
     average: float = 0.0
+    optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
+    schedule: Literal["cosine", "step"] = "cosine"
     learning_rate: float = 0.001
     weight_decay: float = 0.05
     warmup: float = 0.05

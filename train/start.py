@@ -18,10 +18,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from cxrtriage.nets import FilmClassifier, TransformerClassifier, stem_of
 from cxrtriage.nets.backbone import Backbone
 from cxrtriage.nets.torchvision_import import import_torchvision
 from cxrtriage.reading.input_form import InputForm
-from cxrtriage.weights import WEIGHTS_FOLDER, load_net, read_card
+from cxrtriage.weights import WEIGHTS_FOLDER, Card, load_net, read_card
 from train.manifest import data_folder
 from train.settings import Settings, SettingsError, Start
 
@@ -32,6 +33,24 @@ _XRV = "densenet121-res224-all"
 _XRV_PACKAGE = "torchxrayvision==1.5.7"
 # Sources here whose films are among those that the weights above learnt from; all three are NIH's.
 _XRV_SOURCES = frozenset({"nih", "nihpn", "rsna"})
+# Maps of findings under a transformer, by their number: Park's ten (2021), with nodules for the support
+# devices that no film here has a label of.
+CORPUS = {
+    1: ("opacity",),
+    3: ("opacity", "consolidation", "effusion"),
+    10: (
+        "no_finding",
+        "cardiomegaly",
+        "opacity",
+        "edema",
+        "consolidation",
+        "pneumonia",
+        "atelectasis",
+        "pneumothorax",
+        "effusion",
+        "nodule_mass",
+    ),
+}
 # Its films run from -1024 to 1024.
 _XRV_REACH = 1024.0
 
@@ -43,11 +62,12 @@ def chosen_start(init: str, settings: Settings) -> Start:
     one for the architecture otherwise. SettingsError for a kind that is not known.
     """
     kind, _, name = init.partition("=")
+    stem = stem_of(settings.architecture, settings.options)
     usual = {
-        "imagenet": _IMAGENET_FILES.get(settings.architecture, PUBLIC),
+        "imagenet": _IMAGENET_FILES.get(stem, PUBLIC),
         "xrv": _XRV,
-        "findings": f"findings_{settings.architecture}",
-        "distilled": f"distilled_{settings.architecture}",
+        "findings": f"findings_{stem}",
+        "distilled": f"distilled_{stem}",
     }
     if kind == "scratch" and not name:
         return Start()
@@ -90,9 +110,48 @@ def load_start(
         elif kind == "xrv":
             backbone.load_state_dict(_xrv_start(architecture, name, form, leave_out))
         else:
-            backbone.load_state_dict(_net_start(architecture, kind, name, runs, leave_out))
+            _, net = _net_with_card(architecture, kind, name, runs, leave_out)
+            backbone.load_state_dict(net.backbone.state_dict())
     except (KeyError, RuntimeError, ValueError) as error:
         raise SettingsError(f"start.{kind}: {name} does not hold the weights of a {architecture}.") from error
+
+
+def load_vit_start(net: TransformerClassifier, start: Start) -> None:
+    """Give a transformer over patches, which has no stem to speak of, its start: public ImageNet weights or
+    none. SettingsError for any other start, and where the weights cannot be had or do not fit."""
+    named = [kind for kind, name in asdict(start).items() if name]
+    if not named:
+        return
+    if named != ["imagenet"]:
+        raise SettingsError(f"start: a vit starts from scratch or from ImageNet, not from {named[0]}.")
+    try:
+        net.load_imagenet(public_imagenet("vit"))
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise SettingsError(
+            "start.imagenet: the public weights are of vit_b_16 (12 layers, width 768, patches of 16)."
+        ) from error
+
+
+def load_corpus(
+    net: TransformerClassifier, architecture: str, start: Start, runs: Path, leave_out: Collection[str]
+) -> None:
+    """Give the maps of findings that a transformer reads what the findings net tells them by.
+
+    SettingsError where the corpus is of another number than `CORPUS` knows, or the net did not learn them.
+    """
+    if net.corpus is None or not start.findings:
+        return
+    number = net.corpus.out_channels
+    if number not in CORPUS:
+        raise SettingsError(f"options.corpus: {number} is none of {', '.join(map(str, CORPUS))}.")
+    card, teacher = _net_with_card(architecture, "findings", start.findings, runs, leave_out)
+    missing = [name for name in CORPUS[number] if name not in card.findings]
+    if missing:
+        raise SettingsError(f"start.findings: {card.name} did not learn {', '.join(missing)}.")
+    rows = [len(card.classes) + card.findings.index(name) for name in CORPUS[number]]
+    with torch.no_grad():
+        net.corpus.weight.copy_(teacher.head.weight[rows][:, :, None, None])
+        net.corpus.bias.copy_(teacher.head.bias[rows])  # type: ignore[union-attr]  # it has one
 
 
 def public_imagenet_url(architecture: str) -> str:
@@ -108,6 +167,8 @@ def public_imagenet_url(architecture: str) -> str:
 
     urls = {
         "resnet50": models.ResNet50_Weights.IMAGENET1K_V1.url,
+        "resnet152": models.ResNet152_Weights.IMAGENET1K_V1.url,
+        "vit": models.ViT_B_16_Weights.IMAGENET1K_V1.url,
         "densenet121": models.DenseNet121_Weights.IMAGENET1K_V1.url,
         # Learnt with padding on both sides. Ours pads as TensorFlow does, which moves every stage by a
         # pixel of its own; only the borders differ, and training mends them.
@@ -160,10 +221,10 @@ def _read(path: Path, remedy: str) -> dict[str, Tensor]:
         raise SettingsError(f"The start {path} cannot be read: {error}") from error
 
 
-def _net_start(
+def _net_with_card(
     architecture: str, kind: str, name: str, runs: Path, leave_out: Collection[str]
-) -> dict[str, Tensor]:
-    """State of the backbone of a net with a card; WeightsError where it is missing or damaged."""
+) -> tuple[Card, FilmClassifier]:
+    """A trained net and its card; WeightsError where it is missing or damaged."""
     # The start must not have seen what is left out, so a run without the same sources comes first.
     run = name + ("-without-" + "-".join(leave_out) if leave_out else "")
     if kind == "findings" and (runs / run / f"{run}.json").is_file():
@@ -180,7 +241,7 @@ def _net_start(
     seen = sorted({str(part["source"]) for part in card.training_data} & set(leave_out))
     if seen:
         raise SettingsError(f"start.{kind}: {name} has seen {', '.join(seen)}, which this run leaves out.")
-    return load_net(card, folder).backbone.state_dict()
+    return card, load_net(card, folder)
 
 
 def _xrv_start(

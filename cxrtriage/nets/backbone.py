@@ -16,16 +16,21 @@ from cxrtriage.nets.torchvision_import import import_torchvision
 
 import_torchvision()
 
-from torchvision.models import densenet121, mobilenet_v2, resnet50  # noqa: E402  (after the mend)
+from torchvision.models import densenet121, mobilenet_v2, resnet50, resnet152  # noqa: E402  (after the mend)
 
 
 class Backbone(nn.Module):
     """Contract of all backbones; see the module's docstring."""
 
-    channels: tuple[int, int, int, int]
+    channels: tuple[int, ...]
+    stride: int = 32
 
     def forward(self, films: Tensor) -> list[Tensor]:
         raise NotImplementedError
+
+    def cut(self, stages: int) -> None:
+        """Keep the first stages only, as the stem of another net; ValueError where it cannot be cut."""
+        raise ValueError(f"{type(self).__name__} cannot be cut")
 
     def load_imagenet(self, state: dict[str, Tensor]) -> None:
         """Start from ImageNet weights; ValueError where no such weights are known for this net."""
@@ -39,11 +44,13 @@ class Backbone(nn.Module):
 class ResNet50(Backbone):
     """ResNet50 (He 2015) of torchvision on one grey channel."""
 
-    channels = (256, 512, 1024, 2048)
+    channels: tuple[int, ...] = (256, 512, 1024, 2048)
+    _STAGES = ("layer1", "layer2", "layer3", "layer4")
+    _make = staticmethod(resnet50)
 
     def __init__(self) -> None:
         super().__init__()
-        self.net = resnet50(weights=None)
+        self.net = self._make(weights=None)
         self.net.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
         nn.init.kaiming_normal_(self.net.conv1.weight, mode="fan_out", nonlinearity="relu")
         del self.net.fc, self.net.avgpool
@@ -63,20 +70,31 @@ class ResNet50(Backbone):
         net = self.net
         x = net.maxpool(net.relu(net.bn1(net.conv1(films))))
         maps = []
-        for stage in (net.layer1, net.layer2, net.layer3, net.layer4):
-            x = stage(x)
+        for stage in self._STAGES[: len(self.channels)]:
+            x = getattr(net, stage)(x)
             maps.append(x)
         return maps
+
+    def cut(self, stages: int) -> None:
+        for stage in self._STAGES[stages:]:
+            delattr(self.net, stage)
+        self.channels, self.stride = self.channels[:stages], 2 ** (1 + stages)
 
     @property
     def saliency_layer(self) -> nn.Module:
         return self.net.layer4
 
 
+class ResNet152(ResNet50):
+    """ResNet152 (He 2015) of torchvision on one grey channel."""
+
+    _make = staticmethod(resnet152)
+
+
 class EfficientNetB0(Backbone):
     """EfficientNet-b0 (Tan 2019) of efficientnet-pytorch on one grey channel."""
 
-    channels = (24, 40, 112, 1280)
+    channels: tuple[int, ...] = (24, 40, 112, 1280)
 
     def __init__(self) -> None:
         super().__init__()
@@ -151,7 +169,7 @@ def grey_imagenet_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
 class MobileNetV2(Backbone):
     """MobileNetV2 (Sandler 2018) of torchvision, TensorFlow padding, on one grey channel."""
 
-    channels = (24, 32, 96, 1280)
+    channels: tuple[int, ...] = (24, 32, 96, 1280)
     _ENDS = (3, 6, 13, 18)
 
     def __init__(self) -> None:
@@ -167,6 +185,10 @@ class MobileNetV2(Backbone):
                 maps.append(x)
         return maps
 
+    def cut(self, stages: int) -> None:
+        self.features = self.features[: self._ENDS[stages - 1] + 1]
+        self.channels, self.stride = self.channels[:stages], 2 ** (1 + stages)
+
     def load_imagenet(self, state: dict[str, Tensor]) -> None:
         """Take torchvision's keys (`features.*`)."""
         self.load_state_dict(grey_imagenet_state(state), strict=True)
@@ -179,7 +201,7 @@ class MobileNetV2(Backbone):
 class DenseNet121(Backbone):
     """DenseNet-121 (Huang 2016) of torchvision on one grey channel."""
 
-    channels = (256, 512, 1024, 1024)
+    channels: tuple[int, ...] = (256, 512, 1024, 1024)
     _ENDS = ("denseblock1", "denseblock2", "denseblock3", "relu5")
 
     def __init__(self) -> None:
@@ -214,6 +236,7 @@ class DenseNet121(Backbone):
 
 BACKBONES: dict[str, type[Backbone]] = {
     "resnet50": ResNet50,
+    "resnet152": ResNet152,
     "efficientnet_b0": EfficientNetB0,
     "mobilenet_v2": MobileNetV2,
     "densenet121": DenseNet121,

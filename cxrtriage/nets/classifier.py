@@ -49,7 +49,7 @@ class FilmClassifier(nn.Module):
         self.neck: nn.Module | None = None
         self.neck_levels = neck_levels
         self.pooling = pooling
-        self.num_features = backbone.channels[-1]
+        self.num_features = self.map_channels = backbone.channels[-1]
         if neck == "fpn":
             from torchvision.ops import FeaturePyramidNetwork
 

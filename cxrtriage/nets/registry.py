@@ -9,23 +9,44 @@ from torch import nn
 from cxrtriage.nets.backbone import BACKBONES
 from cxrtriage.nets.classifier import FilmClassifier
 from cxrtriage.nets.lungs import LungNet
+from cxrtriage.nets.transformer import Patches, TransformerClassifier
 
 LUNG_UNET = "lung_unet"
+# Stage of a stem whose map the transformer reads: stride 16 leaves it something to do, the last stage is
+# what the findings were told from.
+TRANSFORMERS = {"vit": 0, "hybrid_vit": 3, "corpus_vit": 4}
 
 
 def architectures() -> tuple[str, ...]:
     """Names that `build` knows."""
-    return (*BACKBONES, LUNG_UNET)
+    return (*BACKBONES, *TRANSFORMERS, LUNG_UNET)
 
 
 def build(name: str, **options: Any) -> nn.Module:
     """A net with random weights.
 
-    `options` are those of `FilmClassifier`, or of `LungNet` for `lung_unet`, JSON types only, so that
-    they travel on a card. Raises ValueError for a name that is not in `architectures()`.
+    `options` are those of `FilmClassifier`, of `TransformerClassifier` (with `backbone`, the name of its
+    stem's architecture, or for `vit` `patch`, the side of a patch), or of `LungNet` for `lung_unet`;
+    JSON types only, so that they travel on a card. Raises ValueError for a name that is not in
+    `architectures()`.
     """
     if name == LUNG_UNET:
         return LungNet(**options)
+    if name == "vit":
+        width = options.setdefault("width", 768)
+        return TransformerClassifier(Patches(options.pop("patch", 16), width), **options)
+    if name in TRANSFORMERS:
+        stem = BACKBONES[options.pop("backbone", "densenet121")]()
+        if TRANSFORMERS[name] < len(stem.channels):
+            stem.cut(TRANSFORMERS[name])
+        return TransformerClassifier(stem, **options)
     if name not in BACKBONES:
         raise ValueError(f"unknown architecture {name!r}; known are {', '.join(architectures())}")
     return FilmClassifier(BACKBONES[name](), **options)
+
+
+def stem_of(architecture: str, options: dict[str, Any]) -> str:
+    """The architecture whose weights the stem of a net can start from; of a plain backbone, itself."""
+    if architecture in TRANSFORMERS and architecture != "vit":
+        return str(options.get("backbone", "densenet121"))
+    return architecture

@@ -66,16 +66,18 @@ class InputForm:
     keeps it and fills with the film's darkest value. `equalise`: histogram equalisation after
     resizing. `region`: `lungs` takes the box of both lungs with `margin` (share of the box's side)
     around it, where they were found, and the trimmed film otherwise; `mask` blackens what is not lung
-    there. `energy`: brings the contrast of every band of spatial frequencies within the lungs to one
-    value (Philipsen 2015): how sharp and how noisy a film is tells the hospital, and in some sets
-    the sick from the well. `mean`, `deviation`: of three colour channels in 0..255; the normalised
-    channels are then weighed to one grey channel.
+    there. `smooth`: a Gaussian of 3 x 3 pixels after equalisation, as Park 2021 has it. `energy`:
+    brings the contrast of every band of spatial frequencies within the lungs to one value (Philipsen
+    2015): how sharp and how noisy a film is tells the hospital, and in some sets the sick from the
+    well. `mean`, `deviation`: of three colour channels in 0..255; the normalised channels are then
+    weighed to one grey channel.
     """
 
     size: int = 512
     trim: float = 0.0
     fit: Literal["squash", "letterbox"] = "squash"
     equalise: bool = True
+    smooth: bool = False
     region: Literal["film", "lungs"] = "film"
     margin: float = 0.08
     mask: bool = False
@@ -118,7 +120,9 @@ class InputForm:
     def picture(self) -> tuple[object, ...]:
         """What decides the picture; nets that agree in it can share one and differ in normalisation only."""
         parts = (self.size, self.trim, self.fit, self.equalise, self.region, self.margin, self.mask)
-        return (*parts, "energy") if self.energy else parts
+        # What came later is named only where it is used, so that older pictures keep their name.
+        later = [name for name, used in (("energy", self.energy), ("smooth", self.smooth)) if used]
+        return (*parts, *later)
 
     def image(self, film: Film, lungs: Lungs | None = None) -> np.ndarray:
         """Film -> (size, size) uint8, cut out, resized and equalised, not yet normalised."""
@@ -135,6 +139,8 @@ class InputForm:
         picture = np.clip(pixels + 0.5, 0, 255).astype(np.uint8)
         if self.equalise:
             picture = cv2.equalizeHist(picture)
+        if self.smooth:
+            picture = cv2.GaussianBlur(picture, (3, 3), 0)
         if (self.mask or self.energy) and lungs is not None and lungs.box is not None:
             seen = lungs.part((top, left, height, width), film.rows, film.columns, rows, columns)
         else:

@@ -8,7 +8,6 @@ from safetensors.torch import load_file
 
 from cxrtriage import nets
 from cxrtriage.nets.backbone import BACKBONES
-from cxrtriage.nets.registry import LUNG_UNET
 from cxrtriage.weights import Card, load_net, save_net
 
 HEADS = [
@@ -19,7 +18,7 @@ HEADS = [
 ]
 
 
-CLASSIFIERS = [name for name in nets.architectures() if name != LUNG_UNET]
+CLASSIFIERS = list(BACKBONES)
 
 
 @pytest.fixture(params=CLASSIFIERS)
@@ -130,7 +129,7 @@ def published(architecture: str) -> torch.nn.Module:
     return getattr(models, architecture)(weights=None)
 
 
-@pytest.mark.parametrize("architecture", ["resnet50", "efficientnet_b0", "densenet121"])
+@pytest.mark.parametrize("architecture", ["resnet50", "resnet152", "efficientnet_b0", "densenet121"])
 def test_published_keys_load_and_give_the_published_features_of_a_grey_film(architecture):
     theirs, ours = published(architecture).eval(), BACKBONES[architecture]().eval()
     ours.load_imagenet(theirs.state_dict())
@@ -138,7 +137,7 @@ def test_published_keys_load_and_give_the_published_features_of_a_grey_film(arch
     colours = film.expand(-1, 3, -1, -1)
     with torch.no_grad():
         match architecture:
-            case "resnet50":
+            case "resnet50" | "resnet152":
                 layers = list(theirs.children())[:-2]
                 expected = torch.nn.Sequential(*layers)(colours)
             case "efficientnet_b0":

@@ -20,7 +20,9 @@ CONFIGS = Path(__file__).resolve().parents[2] / "train" / "configs"
 
 
 @pytest.mark.parametrize(
-    "path", sorted([*CONFIGS.glob("tb_*.yaml"), *CONFIGS.glob("findings_*.yaml")]), ids=lambda path: path.stem
+    "path",
+    sorted(path for kind in ("tb_*", "findings_*", "corpus_vit*") for path in CONFIGS.glob(f"{kind}.yaml")),
+    ids=lambda path: path.stem,
 )
 def test_a_shipped_configuration_builds_its_net(path):
     settings = read_settings(path)

@@ -10,7 +10,13 @@ from cxrtriage.ui.texts import Texts
 texts = Texts()
 st.set_page_config(page_title=texts["title"], page_icon="🫁", layout="wide")
 st.html(Path(__file__).parent / "cxrtriage" / "ui" / "style.css")
-page = st.navigation([st.Page("pages/reading.py", title=texts["reading"], default=True)], position="top")
+page = st.navigation(
+    [
+        st.Page("pages/reading.py", title=texts["reading"], default=True),
+        st.Page("pages/model_facts.py", title=texts["facts"]),
+    ],
+    position="top",
+)
 title, caution = escape(texts["title"]), escape(texts["caution"])
 st.html(f'<div class="cx-header"><b>{title}</b><span role="note">{caution}</span></div>')
 page.run()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import roc_curve
 
 from cxrtriage.reading.call import class_score
 from cxrtriage.reading.member import sigmoid
@@ -56,11 +57,21 @@ def class_figures(scores: Scores, points: Mapping[str, OperatingPoint]) -> dict[
     return {
         **aurocs(scores),
         "within_sources": {"films_of": within.sources, "auroc": within.auroc()},
+        "roc": roc_points(scores),
         "at_half": Counts.of(scores.probabilities >= 0.5, scores.truths).to_dict(),
         "operating_points": {name: called(scores, point) for name, point in points.items()},
         "per_source": {source: _source(scores.of_sources([source]), points) for source in scores.sources},
         "subgroups": {name: subgroup(scores.where(keep), points) for name, keep in SUBGROUPS.items()},
     }
+
+
+def roc_points(scores: Scores, most: int = 60) -> list[list[float]]:
+    """(1 - specificity, sensitivity) from 0, 0 to 1, 1, thinned for a plot; none of one class only."""
+    if not scores.of_both:
+        return []
+    false_alarms, sensitivity, _ = roc_curve(scores.truths, scores.probabilities)
+    kept = np.unique(np.linspace(0, len(false_alarms) - 1, min(most, len(false_alarms))).round().astype(int))
+    return [[round(float(false_alarms[i]), 4), round(float(sensitivity[i]), 4)] for i in kept]
 
 
 def aurocs(scores: Scores) -> dict[str, Any]:

@@ -254,7 +254,8 @@ def _cohen(path: Path) -> Iterator[PublicFilm]:
         else:
             label = "normal" if finding == "No Finding" else "other"
         yield PublicFilm(
-            images / row.filename, str(row.patientid), label, str(row["view"]), _number(row.age), _sex(row.sex)
+            images / row.filename, str(row.patientid), label, str(row["view"]), _number(row.age),
+            _sex(row.sex),
         )  # fmt: skip
 
 

@@ -223,6 +223,120 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "finding_pleural_thickening": {"en": "Pleural thickening"},
     "finding_pneumonia": {"en": "Pneumonia"},
     "finding_pneumothorax": {"en": "Pneumothorax"},
+    # --- model facts
+    "facts": {"en": "Model facts"},
+    "facts_model": {"en": "Model"},
+    "facts_model_help": {
+        "en": "The ensemble is what reads films unless you ask for others. Each model can be looked at alone."
+    },
+    "facts_ensemble": {"en": "The ensemble that reads films"},
+    "facts_none": {"en": "No model is there: the folder of weights is empty. Fetch the weights again."},
+    "facts_about": {"en": "What it is"},
+    "facts_what_for": {"en": "For"},
+    "facts_for": {
+        "en": "Putting frontal chest films of adults in order for a clinician's reading, and teaching. "
+        "A person reads every film."
+    },
+    "facts_for_lungs": {
+        "en": "Finding the lungs in frontal chest films, so that the other models look there and nowhere "
+        "else."
+    },
+    "facts_members": {"en": "The mean of the calibrated probabilities of {members}."},
+    "facts_net": {"en": "{name}: {architecture}, sees {size} × {size} pixels, weights {digits}."},
+    "facts_not_for": {"en": "Not for"},
+    "facts_never": {
+        "en": "A diagnosis, a treatment, or sending anyone home; lateral films, other parts of the body, "
+        "CT slices."
+    },
+    "facts_licence": {"en": "Terms of use"},
+    "facts_trained": {"en": "Trained on"},
+    "facts_source": {"en": "Source"},
+    "facts_films": {"en": "Films"},
+    "facts_terms": {"en": "Terms as stated there"},
+    "facts_masks": {"en": "{count} lung masks"},
+    "facts_trained_foot": {
+        "en": "A source with films of one kind alone teaches the hospital with the disease: see what speaks "
+        "against the model."
+    },
+    "label_normal": {"en": "without a finding"},
+    "label_tuberculosis": {"en": "tuberculosis"},
+    "label_covid19": {"en": "COVID-19"},
+    "label_other_infection": {"en": "other infection"},
+    "label_other": {"en": "other disease"},
+    "facts_unmeasured": {
+        "en": "These weights were never measured here: nothing is known of how well they do. "
+        "`python -m train evaluate` measures them."
+    },
+    "facts_rest": {"en": "all other films, well or ill"},
+    "facts_normal": {"en": "films without a finding"},
+    "facts_auroc": {"en": "AUROC against {against}: {value}."},
+    "facts_within": {
+        "en": "AUROC within hospitals that show both ({sources}): {value}. Trust this one more."
+    },
+    "facts_point": {
+        "en": "At the threshold for {point}: sensitivity {sensitivity}, specificity {specificity}; "
+        "{uncertain} of 100 films are called uncertain."
+    },
+    "facts_ece": {"en": "Calibration error {ece}, Brier score {brier} (0 is best for both)."},
+    "facts_roc": {"en": "ROC, test films"},
+    "facts_false_alarms": {"en": "1 - specificity"},
+    "facts_sensitivity": {"en": "sensitivity"},
+    "facts_reliability": {"en": "Does 0.3 mean 30 of 100?"},
+    "facts_probability": {"en": "probability shown"},
+    "facts_share": {"en": "share with the disease"},
+    "facts_step_films": {"en": "{films} films"},
+    "facts_with": {"en": "With"},
+    "facts_without": {"en": "Without"},
+    "facts_auroc_head": {"en": "AUROC"},
+    "facts_flagged": {"en": "Flagged"},
+    "facts_sources_foot": {
+        "en": "Test films, never trained on, of hospitals whose other films were. In brackets the 95 % "
+        "interval "
+        "(bootstrap over patients)."
+    },
+    "facts_failures": {"en": "What speaks against it"},
+    "facts_failures_foot": {
+        "en": "Reckoned from the figures of these very weights; nothing is left out by hand."
+    },
+    "facts_no_failures": {"en": "The figures show nothing against it; that is no proof."},
+    "facts_lungs": {"en": "Overlap with masks drawn by people"},
+    "facts_dice": {"en": "Dice"},
+    "facts_dice_foot": {"en": "1 is the same mask, 0 none of it. Test films."},
+    "dice_all": {"en": "All"},
+    "dice_lowest": {"en": "The worst film"},
+    "failure_unseen": {
+        "en": "Trained anew without {source} and asked about its films: AUROC for {disease} {auroc}."
+    },
+    "failure_unseen_calls": {
+        "en": "Trained anew without {source} and asked about its films: AUROC for {disease} {auroc}; a "
+        "threshold "
+        "that knew nothing of it gave sensitivity {sensitivity}, specificity {specificity}."
+    },
+    "failure_never_unseen": {
+        "en": "For {disease} there is no figure from a hospital it never saw: expect less than the test "
+        "films say."
+    },
+    "failure_subgroup": {
+        "en": "For {disease} it does worse in the group {group}: AUROC {auroc}, all films {whole}."
+    },
+    "failure_few_films": {
+        "en": "In the group {group} only {films} test films show {disease}: too few to tell how it does "
+        "there."
+    },
+    "failure_lungs_out": {
+        "en": "With the lungs blacked out it still tells films of {disease} from films without a "
+        "finding, AUROC "
+        "{left} (whole films {whole}): part of the score comes from elsewhere."
+    },
+    "failure_border": {
+        "en": "The outer edge of what it sees is enough for {disease} with AUROC {left} (whole films "
+        "{whole}): it "
+        "can tell hospitals apart."
+    },
+    "failure_findings_hidden": {
+        "en": "It also learnt {findings}, but not well enough to be shown (AUROC under 0.70, or too few "
+        "films)."
+    },
     # --- versions
     "about": {"en": "Read in {seconds} s by cxrtriage {version}. Weights: {weights}."},
     "download": {"en": "Save as JSON"},

@@ -125,8 +125,10 @@ def padchest(at: Path) -> None:
     head = "ImageID,StudyDate_DICOM,PatientID,PatientBirth,PatientSex_DICOM,Projection,Labels"
     table(
         at / "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv", head,
-        "a.png,20170101,11,1960,M,PA,\"['normal']\"", "b.png,20170101,12,1950,F,AP_horizontal,\"['tuberculosis']\"",
-        "c.png,20170101,13,1970,F,PA,\"['pneumonia', 'pleural effusion']\"", "d.png,20170101,14,1970,F,L,\"['normal']\"",
+        "a.png,20170101,11,1960,M,PA,\"['normal']\"",
+        "b.png,20170101,12,1950,F,AP_horizontal,\"['tuberculosis']\"",
+        "c.png,20170101,13,1970,F,PA,\"['pneumonia', 'pleural effusion']\"",
+        "d.png,20170101,14,1970,F,L,\"['normal']\"",
         "e.png,20170101,15,1980,F,PA,\"['scoliosis']\"",
     )  # fmt: skip
     for n, name in enumerate("abcde"):
@@ -152,7 +154,8 @@ def chexpert(at: Path) -> None:
 
 def brixia(at: Path) -> None:
     # Spreadsheets drop leading zeros: 12300 is 012300.
-    table(at / "metadata_global_v2.csv", "Filename;BrixiaScore;BrixiaScoreGlobal;Subject;Sex;AgeAtStudyDate;Modality",
+    table(at / "metadata_global_v2.csv", 
+          "Filename;BrixiaScore;BrixiaScoreGlobal;Subject;Sex;AgeAtStudyDate;Modality",
           "101.dcm;12300;6;7;M;63;CR", "102.dcm;333333;18;8;F;70;DX", "103.dcm;999999;54;9;F;70;DX")  # fmt: skip
     for name in ("101", "102", "103"):
         picture(at / "dicom_clean" / f"{name}.png")

@@ -1,0 +1,167 @@
+"""The panels of the model facts page: what a model is for, and how far it can be trusted."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from cxrtriage.reading.facts import ModelFacts, Weakness, weaknesses
+from cxrtriage.show.facts import bullets, fact_table, reliability_figure, roc_figure
+from cxrtriage.ui.panels import card, class_label, foot
+from cxrtriage.ui.score_card import point_words
+from cxrtriage.ui.texts import Texts
+
+_PLOT = {"displayModeBar": False}
+
+
+def what_it_is(texts: Texts, facts: ModelFacts) -> None:
+    """For what, not for what, from what, under which terms."""
+    lines = [texts["facts_for"] if facts.classes else texts["facts_for_lungs"]]
+    if len(facts.cards) > 1:
+        lines.append(texts.fill("facts_members", members=", ".join(c.name for c in facts.cards)))
+    for one in facts.cards:
+        lines.append(
+            texts.fill(
+                "facts_net",
+                name=one.name,
+                architecture=one.architecture,
+                size=one.input.get("size", "?"),
+                digits=one.sha256[:12],
+            )
+        )
+    cautions = dict.fromkeys(caution for one in facts.cards for caution in one.cautions)
+    content = (
+        f"<h3>{escape(texts['facts_what_for'])}</h3>{bullets(lines)}"
+        f"<h3>{escape(texts['facts_not_for'])}</h3>{bullets([texts['facts_never'], *cautions])}"
+        f"<h3>{escape(texts['facts_licence'])}</h3>"
+        + bullets(list(dict.fromkeys(one.licence for one in facts.cards)))
+    )
+    st.html(card(content, texts["facts_about"]))
+
+
+def trained_on(texts: Texts, facts: ModelFacts) -> None:
+    """Sources with their films by label and their terms; of members, the same films once."""
+    rows: dict[str, list[str]] = {}
+    for one in facts.cards:
+        for part in one.training_data:
+            films = part.get("films")
+            said = (
+                ", ".join(f"{count} {texts.named('label', label)}" for label, count in films.items())
+                if films
+                else texts.fill("facts_masks", count=part.get("masks", "?"))
+            )
+            rows.setdefault(str(part["source"]), [said, str(part.get("licence", "–"))])
+    heads = [texts["facts_source"], texts["facts_films"], texts["facts_terms"]]
+    table = fact_table(heads, [[source, *cells] for source, cells in sorted(rows.items())])
+    st.html(card(table + foot(texts["facts_trained_foot"]), texts["facts_trained"]))
+
+
+def class_figures(texts: Texts, facts: ModelFacts, name: str) -> None:
+    """How a class does on the test films: AUROC, the operating point, curves, source by source."""
+    of = facts.of_class(name)
+    if not of:
+        st.html(card(foot(texts["facts_unmeasured"]), class_label(texts, name)))
+        return
+    point = of["operating_points"].get(facts.operating_point)
+    lines = [
+        texts.fill("facts_auroc", against=texts[key], value=_interval(of[figure]))
+        for key, figure in (("facts_rest", "against_rest"), ("facts_normal", "against_normal"))
+        if of[figure]
+    ]
+    within = of["within_sources"]
+    if within["auroc"]:
+        lines.append(
+            texts.fill(
+                "facts_within", sources=", ".join(within["films_of"]), value=_interval(within["auroc"])
+            )
+        )
+    if point:
+        lines.append(
+            texts.fill(
+                "facts_point",
+                point=point_words(texts, facts.operating_point),
+                sensitivity=_interval(point["sensitivity_interval"]),
+                specificity=_interval(point["specificity_interval"]),
+                uncertain=f"{100 * (point['uncertain'] or 0):.0f}",
+            )
+        )
+    reliability = facts.reliability(name)
+    if reliability:
+        lines.append(
+            texts.fill("facts_ece", ece=f"{reliability['ece']:.3f}", brier=f"{reliability['brier']:.3f}")
+        )
+    st.html(card(bullets(lines) + _by_source(texts, facts, of), class_label(texts, name)))
+    left, right = st.columns(2)
+    if of.get("roc"):
+        called = (point["specificity"], point["recall"]) if point else None
+        words = {
+            "title": texts["facts_roc"], "x": texts["facts_false_alarms"], "y": texts["facts_sensitivity"],
+            "point": point_words(texts, facts.operating_point),
+        }  # fmt: skip
+        left.plotly_chart(roc_figure(of["roc"], called, words), config=_PLOT, key=f"roc_{name}")
+    if reliability:
+        words = {
+            "title": texts["facts_reliability"], "x": texts["facts_probability"], "y": texts["facts_share"],
+            "films": texts["facts_step_films"],
+        }  # fmt: skip
+        figure = reliability_figure(reliability["reliability"], words)
+        right.plotly_chart(figure, config=_PLOT, key=f"reliability_{name}")
+
+
+def failures(texts: Texts, facts: ModelFacts) -> None:
+    """What the figures say against the model, in sentences."""
+    if facts.figures is None:
+        sentences = [texts["facts_unmeasured"]]
+    else:
+        sentences = [failure_words(texts, weakness) for weakness in weaknesses(facts)]
+    content = bullets(sentences or [texts["facts_no_failures"]])
+    st.html(card(content + foot(texts["facts_failures_foot"]), texts["facts_failures"]))
+
+
+def failure_words(texts: Texts, weakness: Weakness) -> str:
+    """One failing as a sentence."""
+    values: dict[str, Any] = {}
+    for key, value in weakness.values.items():
+        if isinstance(value, dict):
+            values[key] = _interval(value)
+        elif isinstance(value, list):
+            values[key] = ", ".join(texts.named("finding", name).lower() for name in value)
+        else:
+            values[key] = f"{value:.2f}" if isinstance(value, float) else value
+    calls = weakness.kind == "unseen" and weakness.values["sensitivity"] is not None
+    key = f"failure_{weakness.kind}{'_calls' if calls else ''}"
+    return texts.fill(key, disease=texts.named("disease", weakness.class_name), **values)
+
+
+def lung_figures(texts: Texts, facts: ModelFacts) -> None:
+    """Dice of a lung net by source."""
+    dice = facts.cards[0].figures.get("dice_test") or {}
+    if dice:
+        rows = [[texts.named("dice", source), f"{value:.3f}"] for source, value in dice.items()]
+        table = fact_table([texts["facts_source"], texts["facts_dice"]], rows)
+        st.html(card(table + foot(texts["facts_dice_foot"]), texts["facts_lungs"]))
+
+
+def _by_source(texts: Texts, facts: ModelFacts, of: dict[str, Any]) -> str:
+    rows = []
+    for source, figures in of["per_source"].items():
+        films = figures["films"]
+        auroc = figures["against_rest"]
+        flagged = figures["flagged"].get(facts.operating_point)
+        rows.append(
+            [
+                source,
+                str(films["with"]),
+                str(films["without"]),
+                _interval(auroc) if auroc else "–",
+                "–" if flagged is None else f"{100 * flagged:.0f} %",
+            ]
+        )
+    heads = [texts[f"facts_{key}"] for key in ("source", "with", "without", "auroc_head", "flagged")]
+    return fact_table(heads, rows) + foot(texts["facts_sources_foot"])
+
+
+def _interval(figure: dict[str, Any]) -> str:
+    return f"{figure['value']:.2f} ({figure['low']:.2f}–{figure['high']:.2f})"

@@ -1,0 +1,38 @@
+"""Model facts: every model's card and what was measured of it, as a clinician would read it."""
+
+import streamlit as st
+
+from cxrtriage.reading.facts import ENSEMBLE, model_facts, model_names
+from cxrtriage.ui import facts as panels
+from cxrtriage.ui.choice import choice
+from cxrtriage.ui.panels import problem
+from cxrtriage.ui.texts import Texts
+from cxrtriage.weights import WeightsError
+
+texts = Texts()
+with st.container(key="facts"):
+    names = model_names()
+    if not names:
+        problem(texts["facts_none"])
+        st.stop()
+    name = choice(
+        texts["facts_model"],
+        list(names),
+        key="facts_model",
+        start=names[0],
+        words=lambda one: texts["facts_ensemble"] if one == ENSEMBLE else one,
+        help=texts["facts_model_help"],
+    )
+    try:
+        facts = model_facts(name)
+    except WeightsError as error:
+        problem(texts.fill("bad_file", message=error.message, code=error.code))
+        st.stop()
+    panels.what_it_is(texts, facts)
+    if facts.classes:
+        panels.failures(texts, facts)
+        for class_name in facts.classes:
+            panels.class_figures(texts, facts, class_name)
+    else:
+        panels.lung_figures(texts, facts)
+    panels.trained_on(texts, facts)

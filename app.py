@@ -19,4 +19,5 @@ page = st.navigation(
 )
 title, caution = escape(texts["title"]), escape(texts["caution"])
 st.html(f'<div class="cx-header"><b>{title}</b><span role="note">{caution}</span></div>')
+st.session_state["framed"] = True
 page.run()

@@ -9,6 +9,10 @@ from cxrtriage.ui.panels import problem
 from cxrtriage.ui.texts import Texts
 from cxrtriage.weights import WeightsError
 
+if (
+    "framed" not in st.session_state
+):  # opened by its own address before the app ever ran: no caution, no style
+    st.switch_page("app.py")
 texts = Texts()
 with st.container(key="facts"):
     names = model_names()

@@ -13,6 +13,10 @@ from cxrtriage.ui.texts import Texts
 from cxrtriage.ui.viewer import current_adjustment, film_viewer
 from cxrtriage.weights import WeightsError
 
+if (
+    "framed" not in st.session_state
+):  # opened by its own address before the app ever ran: no caution, no style
+    st.switch_page("app.py")
 texts = Texts()
 with st.container(key="top"):  # one place for what comes and goes, so that nothing below is mounted anew
     opened = open_film(texts)

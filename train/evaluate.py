@@ -151,14 +151,15 @@ def _compact(figures: dict[str, Any]) -> dict[str, Any]:
 def _cautions(settings: Settings) -> tuple[str, ...]:
     weight = settings.other_diseases
     against = (
-        f"films of another disease counted {weight:g} of a normal film in training"
+        f"In training a film of another disease counted {weight:g} of a film without a finding."
         if weight
-        else "films of another disease were not shown in training"
+        else "Films of another disease were not shown in training."
     )
     return (
         "Trained on films of adults; not for children.",
-        f"Each score answers one disease ({', '.join(settings.classes)}) against films without it; "
-        f"{against}, so that another disease of the lung may raise it as well.",
+        f"Each score answers one disease ({', '.join(name.replace('_', ' ') for name in settings.classes)}) "
+        "against films without it; another disease of the lung may raise it as well.",
+        against,
         "A low score is no sign of health: no film is called normal.",
         "Thresholds come from few films of few hospitals; set your own where you can.",
         "A probability holds where the ill are as frequent as among the films it was calibrated on.",

@@ -192,7 +192,7 @@ def _write_weights(
         options={"classes": len(settings.classes), "findings": len(settings.findings), **settings.options},
         input=settings.input.to_dict(),
         sha256=sha256,
-        licence="Under the terms of the training films' sources; see training_data.",
+        licence="Under the terms of the training films' sources, named with each source.",
         findings=settings.findings,
         lungs=pictures.finder.version if pictures.finder else {},
         training_data=_training_data(train),

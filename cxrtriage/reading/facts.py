@@ -21,14 +21,15 @@ _FEW, _CONTROL = 30, 0.6
 class ModelFacts:
     """Cards of a net (one) or of the ensemble (its members), and what was measured of them together.
 
-    `figures` is None where these weights were never measured; `settings` of the operating point are
-    those of the card or of the ensemble's file.
+    `figures` is None where these weights were never measured. `parts` are the figures of each net by its
+    name: some things (controls, hospitals left out) may be known of a member alone.
     """
 
     name: str
     cards: tuple[Card, ...]
     operating_point: str
     figures: dict[str, Any] | None
+    parts: dict[str, dict[str, Any]]
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -74,11 +75,14 @@ def model_facts(name: str, weights: Path = WEIGHTS_FOLDER, results: Path = RESUL
     if name == ENSEMBLE:
         ensemble = read_ensemble(weights)
         cards = tuple(read_card(member, weights) for member in ensemble.members)
-        return ModelFacts(
-            name, cards, ensemble.default_operating_point, _ensemble_figures(ensemble, cards, results)
-        )
-    card = read_card(name, weights)
-    return ModelFacts(name, (card,), card.default_operating_point, _net_figures(card, results))
+        figures = _ensemble_figures(ensemble, cards, results)
+        point = ensemble.default_operating_point
+    else:
+        cards = (read_card(name, weights),)
+        figures = _net_figures(cards[0], results)
+        point = cards[0].default_operating_point
+    parts = {card.name: found for card in cards if (found := _net_figures(card, results))}
+    return ModelFacts(name, cards, point, figures, parts)
 
 
 def weaknesses(facts: ModelFacts) -> list[Weakness]:
@@ -86,43 +90,45 @@ def weaknesses(facts: ModelFacts) -> list[Weakness]:
     if facts.figures is None:
         return []
     found: list[Weakness] = []
-    folds = facts.figures.get("leave_one_source_out") or {}
     for name in facts.classes:
-        for fold, of in folds.items():
+        found += _unseen(facts, name) or [Weakness("never_unseen", name, {})]
+    for name in facts.classes:
+        found += _weak_groups(facts, name)
+    for name in facts.classes:
+        found += _shortcuts(facts, name)
+    hidden = {
+        finding: None
+        for part in facts.parts.values()
+        for finding in part.get("findings") or {}
+        if finding not in part.get("shown_findings", ())
+    }
+    if hidden:
+        found.append(Weakness("findings_hidden", "", {"findings": list(hidden)}))
+    return found
+
+
+def _unseen(facts: ModelFacts, name: str) -> list[Weakness]:
+    """What was measured in hospitals left out of training: of all nets together, else of each net."""
+    together = (facts.figures or {}).get("leave_one_source_out")
+    folds = (
+        {facts.name: together}
+        if together
+        else {net: part.get("leave_one_source_out") or {} for net, part in facts.parts.items()}
+    )
+    found = []
+    for net, of_net in folds.items():
+        for source, of in of_net.items():
             part = of["classes"].get(name)
             if part and part["all"]["against_normal"]:
                 calls = part["calls"] or {}
-                found.append(
-                    Weakness(
-                        "unseen",
-                        name,
-                        {
-                            "source": fold,
-                            "auroc": part["all"]["against_normal"],
-                            "sensitivity": calls.get("recall"),
-                            "specificity": calls.get("specificity"),
-                        },
-                    )
-                )
-        if not any(w.kind == "unseen" and w.class_name == name for w in found):
-            found.append(Weakness("never_unseen", name, {}))
-    for name in facts.classes:
-        found += _weak_groups(facts, name)
-    for kind, control in (("lungs_out", "lungs_out"), ("border", "picture_border_only")):
-        for name in facts.classes:
-            part = (facts.figures.get("controls") or {}).get(control, {}).get(name, {})
-            figures = part.get("against_normal") or {}
-            left = figures.get("control")
-            if left and left["value"] > _CONTROL:
-                values = {"whole": figures["whole"], "left": left}
-                found.append(Weakness(kind, name, values))  # type: ignore[arg-type]  # both are kinds
-    hidden = [
-        finding
-        for finding in facts.figures.get("findings") or {}
-        if finding not in facts.figures.get("shown_findings", ())
-    ]
-    if hidden:
-        found.append(Weakness("findings_hidden", "", {"findings": hidden}))
+                values = {
+                    "net": net,
+                    "source": source,
+                    "auroc": part["all"]["against_normal"],
+                    "sensitivity": calls.get("recall"),
+                    "specificity": calls.get("specificity"),
+                }
+                found.append(Weakness("unseen", name, values))
     return found
 
 
@@ -130,13 +136,32 @@ def _weak_groups(facts: ModelFacts, name: str) -> list[Weakness]:
     """Groups whose AUROC lies under that of all films by more than chance, and those too small to tell."""
     of = facts.of_class(name)
     whole = of.get("against_rest")
-    found = []
+    found, few = [], []
     for group, figures in (of.get("subgroups") or {}).items():
         auroc, films = figures["auroc"], figures["films"]
         if films["with"] < _FEW:
-            found.append(Weakness("few_films", name, {"group": group, "films": films["with"]}))
+            few.append(f"{group} ({films['with']})")
         elif auroc and whole and auroc["high"] < whole["value"]:
             found.append(Weakness("subgroup", name, {"group": group, "auroc": auroc, "whole": whole}))
+    if few:
+        found.append(Weakness("few_films", name, {"groups": ", ".join(few)}))
+    return found
+
+
+def _shortcuts(facts: ModelFacts, name: str) -> list[Weakness]:
+    """Controls in which a net still tells the class from films without it: its worst net's each."""
+    found = []
+    controls: tuple[tuple[Kind, str], ...] = (("lungs_out", "lungs_out"), ("border", "picture_border_only"))
+    for kind, control in controls:
+        left = {}
+        for net, part in facts.parts.items():
+            figures = (part.get("controls") or {}).get(control, {}).get(name, {}).get("against_normal")
+            if figures and figures["control"] and figures["control"]["value"] > _CONTROL:
+                left[net] = figures
+        if left:
+            net = max(left, key=lambda one: left[one]["control"]["value"])
+            values = {"net": net, "whole": left[net]["whole"], "left": left[net]["control"]}
+            found.append(Weakness(kind, name, values))
     return found
 
 

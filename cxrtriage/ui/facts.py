@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from cxrtriage.reading.facts import ModelFacts, Weakness, weaknesses
+from cxrtriage.reading.facts import ENSEMBLE, ModelFacts, Weakness, weaknesses
 from cxrtriage.show.facts import bullets, fact_table, reliability_figure, roc_figure
 from cxrtriage.ui.panels import card, class_label, foot
 from cxrtriage.ui.score_card import point_words
@@ -31,7 +31,12 @@ def what_it_is(texts: Texts, facts: ModelFacts) -> None:
                 digits=one.sha256[:12],
             )
         )
-    cautions = dict.fromkeys(caution for one in facts.cards for caution in one.cautions)
+    cautions = dict.fromkeys(
+        # What holds for all is said once, what holds for one with its name.
+        caution if all(caution in other.cautions for other in facts.cards) else f"{one.name}: {caution}"
+        for one in facts.cards
+        for caution in one.cautions
+    )
     content = (
         f"<h3>{escape(texts['facts_what_for'])}</h3>{bullets(lines)}"
         f"<h3>{escape(texts['facts_not_for'])}</h3>{bullets([texts['facts_never'], *cautions])}"
@@ -126,6 +131,8 @@ def failure_words(texts: Texts, weakness: Weakness) -> str:
     for key, value in weakness.values.items():
         if isinstance(value, dict):
             values[key] = _interval(value)
+        elif key == "net":
+            values[key] = texts["facts_ensemble_short"] if value == ENSEMBLE else value
         elif isinstance(value, list):
             values[key] = ", ".join(texts.named("finding", name).lower() for name in value)
         else:

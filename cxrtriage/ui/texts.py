@@ -230,6 +230,7 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "en": "The ensemble is what reads films unless you ask for others. Each model can be looked at alone."
     },
     "facts_ensemble": {"en": "The ensemble that reads films"},
+    "facts_ensemble_short": {"en": "the ensemble"},
     "facts_none": {"en": "No model is there: the folder of weights is empty. Fetch the weights again."},
     "facts_about": {"en": "What it is"},
     "facts_what_for": {"en": "For"},
@@ -305,12 +306,11 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "dice_all": {"en": "All"},
     "dice_lowest": {"en": "The worst film"},
     "failure_unseen": {
-        "en": "Trained anew without {source} and asked about its films: AUROC for {disease} {auroc}."
+        "en": "{net}, trained anew without {source} and asked about its films: AUROC for {disease} {auroc}."
     },
     "failure_unseen_calls": {
-        "en": "Trained anew without {source} and asked about its films: AUROC for {disease} {auroc}; a "
-        "threshold "
-        "that knew nothing of it gave sensitivity {sensitivity}, specificity {specificity}."
+        "en": "{net}, trained anew without {source} and asked about its films: AUROC for {disease} {auroc}; "
+        "a threshold that knew nothing of it gave sensitivity {sensitivity}, specificity {specificity}."
     },
     "failure_never_unseen": {
         "en": "For {disease} there is no figure from a hospital it never saw: expect less than the test "
@@ -320,18 +320,15 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "en": "For {disease} it does worse in the group {group}: AUROC {auroc}, all films {whole}."
     },
     "failure_few_films": {
-        "en": "In the group {group} only {films} test films show {disease}: too few to tell how it does "
-        "there."
+        "en": "Too few test films show {disease} to tell how it does in these groups: {groups}."
     },
     "failure_lungs_out": {
-        "en": "With the lungs blacked out it still tells films of {disease} from films without a "
-        "finding, AUROC "
-        "{left} (whole films {whole}): part of the score comes from elsewhere."
+        "en": "With the lungs blacked out {net} still tells films of {disease} from films without a finding, "
+        "AUROC {left} (whole films {whole}): part of the score comes from elsewhere."
     },
     "failure_border": {
-        "en": "The outer edge of what it sees is enough for {disease} with AUROC {left} (whole films "
-        "{whole}): it "
-        "can tell hospitals apart."
+        "en": "The outer edge of what it sees is enough for {net} to tell films of {disease} from films "
+        "without a finding, AUROC {left} (whole films {whole}): it can tell hospitals apart."
     },
     "failure_findings_hidden": {
         "en": "It also learnt {findings}, but not well enough to be shown (AUROC under 0.70, or too few "

@@ -136,9 +136,12 @@ def padchest(at: Path) -> None:
 
 
 def chexpert(at: Path) -> None:
-    head = ("Path,Sex,Age,Frontal/Lateral,AP/PA,No Finding,Enlarged Cardiomediastinum,Cardiomegaly,Lung Opacity,"
-            "Lung Lesion,Edema,Consolidation,Pneumonia,Atelectasis,Pneumothorax,Pleural Effusion,Pleural Other,"
-            "Fracture,Support Devices")  # fmt: skip
+    findings = [
+        "No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Opacity", "Lung Lesion", "Edema",
+        "Consolidation", "Pneumonia", "Atelectasis", "Pneumothorax", "Pleural Effusion", "Pleural Other",
+        "Fracture", "Support Devices",
+    ]  # fmt: skip
+    head = ",".join(["Path", "Sex", "Age", "Frontal/Lateral", "AP/PA", *findings])
     rows = {
         "patient00001/study1/view1_frontal.jpg": "Female,68,Frontal,AP,1.0,,,,,,,,,,,,,",
         "patient00002/study1/view1_frontal.jpg": "Male,47,Frontal,PA,,,,1.0,,-1.0,,1.0,,,,,,",
@@ -154,9 +157,10 @@ def chexpert(at: Path) -> None:
 
 def brixia(at: Path) -> None:
     # Spreadsheets drop leading zeros: 12300 is 012300.
-    table(at / "metadata_global_v2.csv", 
+    table(at / "metadata_global_v2.csv",
           "Filename;BrixiaScore;BrixiaScoreGlobal;Subject;Sex;AgeAtStudyDate;Modality",
-          "101.dcm;12300;6;7;M;63;CR", "102.dcm;333333;18;8;F;70;DX", "103.dcm;999999;54;9;F;70;DX")  # fmt: skip
+          "101.dcm;12300;6;7;M;63;CR", "102.dcm;333333;18;8;F;70;DX",
+          "103.dcm;999999;54;9;F;70;DX")  # fmt: skip
     for name in ("101", "102", "103"):
         picture(at / "dicom_clean" / f"{name}.png")
         (at / "dicom_clean" / f"{name}.png").rename(at / "dicom_clean" / f"{name}.dcm")

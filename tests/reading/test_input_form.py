@@ -16,6 +16,7 @@ forms = st.builds(
     trim=st.sampled_from([0.0, 0.04, 0.2]),
     fit=st.sampled_from(["squash", "letterbox"]),
     equalise=st.booleans(),
+    smooth=st.booleans(),
 )
 
 
@@ -84,3 +85,10 @@ def test_a_form_survives_its_card():
 def test_a_form_that_is_none_is_refused(bad):
     with pytest.raises(ValueError, match="input form"):
         InputForm.from_dict(bad)
+
+
+def test_smoothing_softens_and_older_pictures_keep_their_name():
+    film = film_of(np.random.default_rng(0).random((64, 64)))
+    plain, smooth = (InputForm(size=64, smooth=smooth).image(film).astype(int) for smooth in (False, True))
+    assert np.abs(np.diff(smooth)).mean() < 0.5 * np.abs(np.diff(plain)).mean()
+    assert InputForm(smooth=True).picture == (*InputForm().picture, "smooth")

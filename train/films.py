@@ -70,6 +70,27 @@ def class_weights(films: Labelled, other_diseases: float) -> np.ndarray:
     return np.where(films.truths | normal[:, None], 1.0, other_diseases)
 
 
+def source_offsets(
+    films: Labelled, sources: Mapping[str, float], other_diseases: float, most: float
+) -> np.ndarray:
+    """(sources, classes) float: log odds of each class among the films drawn of each source, within +-`most`.
+
+    Added to a net's logits in training, they leave nothing to be gained by telling the source: a source of
+    one class alone teaches little then, one of both its difference.
+    """
+    drawn = draw_weights(films.rows, sources)[:, None] * class_weights(films, other_diseases)
+    of = np.array([row.source for row in films.rows])
+    offsets = np.zeros((len(sources), films.truths.shape[1]))
+    for number, source in enumerate(sources):
+        with_class = (drawn * films.truths)[of == source].sum(axis=0)
+        without = (drawn * ~films.truths)[of == source].sum(axis=0)
+        seen = with_class + without > 0
+        with np.errstate(divide="ignore"):
+            odds = np.log(with_class[seen]) - np.log(without[seen])
+        offsets[number, seen] = np.clip(odds, -most, most)
+    return offsets
+
+
 def draw_weights(rows: Sequence[FilmRow], sources: Mapping[str, float]) -> np.ndarray:
     """(films,) float: chance of each film, so that labels are balanced within every source.
 

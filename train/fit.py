@@ -11,6 +11,7 @@ from pathlib import Path
 
 import lightning as L
 import numpy as np
+import torch
 import yaml
 from lightning.pytorch.callbacks import EMAWeightAveraging
 from torch import nn
@@ -32,6 +33,7 @@ from train.films import (
     draw_weights,
     found_lungs,
     labelled,
+    source_offsets,
 )
 from train.findings import finding_targets
 from train.learner import Learner
@@ -60,6 +62,9 @@ def fit(settings: Settings, runs: Path, *, resume: bool = True, steps: int | Non
     _need_every_class(train, settings, "train")
 
     learner = Learner(settings, *_teacher(settings, runs))
+    if settings.source_offset:
+        found = source_offsets(train, settings.sources, settings.other_diseases, settings.source_offset)
+        learner.offsets = torch.from_numpy(found).float()
     _start(learner.net, settings, runs)
 
     callbacks = [EMAWeightAveraging(decay=settings.average)] if settings.average else []

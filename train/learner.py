@@ -44,6 +44,8 @@ class Learner(L.LightningModule):
         )
         self.erasing = batch_erasing(settings.augmentation.erasing)
         self.auroc = nn.ModuleList(BinaryAUROC() for _ in settings.classes)
+        # (sources, classes): what is known of a film's classes from its source alone.
+        self.offsets = torch.zeros(max(1, len(settings.sources)), len(settings.classes))
         self.imitation: Imitation | None = None
         if teacher is not None and teacher_form is not None and settings.teacher is not None:
             self.imitation = Imitation(settings, teacher, teacher_form, self.net.map_channels)
@@ -82,7 +84,9 @@ class Learner(L.LightningModule):
             inputs = torch.stack([self.erasing(film) for film in inputs])
         maps = self.net.forward_features(inputs)
         logits = self.net.forward_head(maps).float()
-        loss = self.class_loss(logits, targets, weights)
+        known = self.offsets.to(logits)[sources]
+        adjusted = logits + functional.pad(known, (0, logits.shape[1] - known.shape[1]))
+        loss = self.class_loss(adjusted, targets, weights)
         self.log("loss", loss, prog_bar=True)
         if self.lung_head is not None:
             loss = loss + self.settings.lung_weight * self.lung_loss(maps[self.lung_map], lungs)

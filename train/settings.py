@@ -105,6 +105,8 @@ class Settings:
     disease or anything else?". `loss` softmax lets the classes compete, as a comparison.
     `findings_weight`, `lung_weight`: of the losses of the findings and of a lung mask told from the
     features. `adversary`: strength of a head that tries to tell the source, reversed (Ganin 2015).
+    `source_offset`: how far, in logits, the share of a class in a source is taken off a film's logit in
+    training (logit adjustment, Menon 2021, source by source), so that a source need not be told for it.
     `average`: decay of the weights' running mean, which is what is kept; 0 keeps the last weights.
     `views` keeps to films of these views in training and in every figure; none named takes all.
     `optimiser` sgd has a momentum of 0.9. `schedule`: cosine, or step, a tenth of the rate after
@@ -136,6 +138,7 @@ class Settings:
     findings_weight: float = 0.5
     lung_weight: float = 0.0
     adversary: float = 0.0
+    source_offset: float = 0.0
     average: float = 0.0
     optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
     schedule: Literal["cosine", "step"] = "cosine"

@@ -7,7 +7,15 @@ import pytest
 
 from cxrtriage.film.read import read_film
 from cxrtriage.reading.input_form import InputForm
-from train.films import FilmImages, cached_images, class_weights, draw_weights, found_lungs, labelled
+from train.films import (
+    FilmImages,
+    cached_images,
+    class_weights,
+    draw_weights,
+    found_lungs,
+    labelled,
+    source_offsets,
+)
 from train.manifest import read_films
 from train.settings import read_settings
 
@@ -120,3 +128,20 @@ def test_the_second_channel_is_where_the_lungs_lie(tiny_data, tiny_lungs, tiny_c
     film = read_film(rows[0].path)
     assert (images[0, 0] == form.image(film, lungs[rows[0].file])).all()
     assert (images[0, 1] == form.lung_picture(film, lungs[rows[0].file])).all()
+
+
+def test_offsets_are_the_log_odds_of_what_is_drawn_of_a_source_and_bounded(tiny_data, tiny_config):
+    settings = read_settings(tiny_config)
+    films = labelled(read_films(tiny_data), settings)
+    # Of the south one film alone is without the class.
+    kept = films.where(
+        lambda row: row.source == "north" or row.label == "tuberculosis" or row.file.endswith("-0.png")
+    )
+    offsets = source_offsets(kept, {"north": 3.0, "south": 1.0, "west": 1.0}, 0.5, 1.0)
+    assert offsets.shape == (3, 1)
+    assert offsets[0, 0] == pytest.approx(0)
+    # Draws go by the square root of the numbers: 7 with, 1 without.
+    assert offsets[1, 0] == pytest.approx(0.5 * np.log(7))
+    assert offsets[2, 0] == 0  # no film of it
+    alone = films.where(lambda row: row.label == "tuberculosis")
+    assert source_offsets(alone, {"north": 1.0, "south": 1.0}, 0.5, 2.0)[0, 0] == 2

@@ -1,0 +1,40 @@
+"""Model facts in Chromium: reached from the list of pages and by its own address, wide and on a phone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cxrtriage.weights import WEIGHTS_FOLDER
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not (WEIGHTS_FOLDER / "ensemble.json").is_file(), reason="MODEL FACTS LEFT OUT: there are no weights"
+    ),
+]
+PHONE = {"viewport": {"width": 412, "height": 915}, "has_touch": True, "is_mobile": True}
+CARD = ".st-key-facts .cx-card"
+
+
+@pytest.mark.parametrize("tab", [{}, PHONE], indirect=True, ids=["wide", "phone"])
+def test_the_facts_of_the_ensemble_are_a_click_away_and_fit_the_screen(tab, served, complaints):
+    tab.goto(served("app.py"))
+    tab.wait_for_selector(".viewer")
+    if tab.viewport_size["width"] < 640:
+        tab.get_by_test_id("stExpandSidebarButton").click()
+    tab.get_by_role("link", name="Model facts").click()
+    tab.wait_for_selector(CARD)
+    tab.get_by_text("What speaks against it").wait_for()
+    assert tab.locator(".cx-header span").inner_text().startswith("Research and teaching.")
+    tab.locator(".js-plotly-plot").first.wait_for()
+    # Tables scroll in their own box, the page does not scroll sideways.
+    assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert complaints == []
+
+
+def test_a_page_opened_by_its_own_address_never_stands_without_the_caution(tab: Any, served: Any):
+    tab.goto(f"{served('app.py')}/model_facts")
+    tab.wait_for_selector(".cx-header")
+    assert "Not a medical device" in tab.locator(".cx-header span").inner_text()

@@ -43,7 +43,7 @@ def evaluate_together(
     first = next(iter(nets.values()))
     points: dict[str, dict[str, dict[str, OperatingPoint]]] = {}
     measured: dict[str, Any] = {}
-    validated: dict[tuple[str, ...], float] = {}
+    validated: dict[tuple[str, ...], dict[str, float]] = {}
     for size in range(1, len(nets) + 1):
         for names in combinations(nets, size):
             chosen, together = [nets[name] for name in names], combination_name(names)
@@ -72,28 +72,39 @@ def evaluate_together(
     sums = {name: net.member.card.sha256 for name, net in nets.items()}
     best = _findings_net(figures)
     version = {"name": best, "sha256": sums[best][:12]} if best else {}
-    members = max(validated, key=lambda names: validated[names])
+    members = max(validated, key=lambda names: validated[names]["mean"])
     print(f"the ensemble: {combination_name(members)}", flush=True)
     lungs = first.member.card.lungs
     write_ensemble(Ensemble(sums, members, DEFAULT_POINT, lungs, version, points), weights)
     values = {
         "weights": sums,
         "members": list(members),
-        "validation_auroc": {combination_name(names): round(v, 4) for names, v in validated.items()},
+        "validation_auroc": {
+            combination_name(names): {key: round(value, 4) for key, value in merit.items()}
+            for names, merit in validated.items()
+        },
         "findings": version,
         "combinations": measured,
     }
     (results / "ensemble.json").write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
 
 
-def _merit(validation: Predictions, settings: Settings) -> float:
-    """Mean over the classes of the AUROC on the validation films that may be quoted: what members are
-    chosen by, so that the test films choose nothing."""
-    values = []
+def _merit(validation: Predictions, settings: Settings) -> dict[str, float]:
+    """What members are chosen by, on validation films that may be quoted: the test films choose nothing.
+
+    Mean AUROC over the classes: `all` films, those `within_sources` that show films with and without the
+    class, and the `mean` of both. The first alone would reward a net for telling hospitals apart, the second
+    has few films and no other hospital's diseases.
+    """
+    every, within = [], []
     for name in validation.classes:
         scores = validation.scores(name).where(lambda row: row.source not in settings.unquoted_sources)
-        values.append(roc_auc_score(scores.truths, scores.probabilities))
-    return float(np.mean(values))
+        every.append(roc_auc_score(scores.truths, scores.probabilities))
+        inside = scores.within_sources()
+        if inside.of_both:
+            within.append(roc_auc_score(inside.truths, inside.probabilities))
+    found = {"all": float(np.mean(every)), "within_sources": float(np.mean(within or every))}
+    return {**found, "mean": (found["all"] + found["within_sources"]) / 2}
 
 
 def _folds_together(

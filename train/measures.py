@@ -32,6 +32,8 @@ SUBGROUPS: dict[str, Callable[[FilmRow], bool]] = {
 }
 # A finding is shown from this test AUROC on, measured on at least so many films with and without.
 SHOWN_AUROC, SHOWN_FILMS = 0.70, 10
+# Differences in AUROC on some 500 validation films that are no difference.
+CHANCE = 0.005
 
 
 def test_figures(test: Predictions, points: Points, settings: Settings) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cxrtriage.reading.ensemble import combination_name
-from train.measures import SHOWN_AUROC, SHOWN_FILMS
+from train.measures import CHANCE, SHOWN_AUROC, SHOWN_FILMS
 from train.scores import LEAST
 from train.thresholds import DEFAULT_POINT
 
@@ -46,9 +46,10 @@ def _members(ensemble: Figures, together: str) -> list[str]:
     merits = sorted(ensemble["validation_auroc"].items(), key=lambda item: -item[1]["mean"])
     return [
         "",
-        f"The ensemble that reads unless others are asked for is {together}: of all combinations it has",
-        "the highest mean AUROC over the classes on the validation films, where all films and those within",
-        "sources that show both count alike: the first alone rewards telling hospitals apart.",
+        f"The ensemble that reads unless others are asked for is {together}:",
+        f"the most nets that come within {CHANCE} of the highest mean AUROC over the classes on the",
+        "validation films, where all films and those within sources that show both count alike (the first alone",
+        "rewards telling hospitals apart); nets of different making hold better together elsewhere.",
         "",
         "| nets | AUROC, validation films | all films | within sources |",
         "|---|---|---|---|",

@@ -15,7 +15,7 @@ from cxrtriage.reading.ensemble import Ensemble, combination_name, write_ensembl
 from cxrtriage.weights import OperatingPoint
 from train.asked import Asked
 from train.left_out import folds_together
-from train.measures import enough, headline, mean_calibration, test_figures
+from train.measures import CHANCE, enough, headline, mean_calibration, test_figures
 from train.scores import Predictions, mean_of
 from train.settings import Settings, SettingsError
 from train.thresholds import DEFAULT_POINT, operating_points, spread_of
@@ -72,8 +72,12 @@ def evaluate_together(
     sums = {name: net.member.card.sha256 for name, net in nets.items()}
     best = _findings_net(figures)
     version = {"name": best, "sha256": sums[best][:12]} if best else {}
-    members = max(validated, key=lambda names: validated[names]["mean"])
+    members = chosen_members({names: merit["mean"] for names, merit in validated.items()})
     print(f"the ensemble: {combination_name(members)}", flush=True)
+    for together, of in measured.items():
+        if together not in (combination_name(members), combination_name(list(nets))):
+            for figures_of_class in of["test"]["classes"].values():
+                del figures_of_class["roc"]  # nobody draws it
     lungs = first.member.card.lungs
     write_ensemble(Ensemble(sums, members, DEFAULT_POINT, lungs, version, points), weights)
     values = {
@@ -87,6 +91,16 @@ def evaluate_together(
         "combinations": measured,
     }
     (results / "ensemble.json").write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
+
+
+def chosen_members(merits: dict[tuple[str, ...], float]) -> tuple[str, ...]:
+    """The most nets that come within chance of the best merit, and of as many the better.
+
+    Nets of different making hold better together in a hospital they never saw, and only several can disagree.
+    """
+    best = max(merits.values())
+    near = [names for names, merit in merits.items() if merit >= best - CHANCE]
+    return max(near, key=lambda names: (len(names), merits[names]))
 
 
 def _merit(validation: Predictions, settings: Settings) -> dict[str, float]:

@@ -44,8 +44,9 @@ class ModelFacts:
     def reliability(self, name: str) -> dict[str, Any]:
         """ECE, Brier and the steps of the reliability plot of a class, as scores are shown; may be empty."""
         found = (self.figures or {}).get("calibration", {}).get(name, {})
-        shown: dict[str, Any] = found.get("temperature and shift", found)
-        return shown if "reliability" in shown else {}
+        # A net is shown with temperature and shift, nets together are the mean of such.
+        shown: dict[str, Any] = found.get("temperature and shift") or found.get("mean") or {}
+        return shown
 
 
 @dataclass(frozen=True)

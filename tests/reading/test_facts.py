@@ -119,6 +119,14 @@ def test_the_shipped_models_all_have_facts_of_their_own_weights():
         assert not found.classes or found.figures, f"{name} was not measured"
 
 
+def test_every_class_of_every_shipped_model_has_its_curves():
+    for name in model_names():
+        found = model_facts(name)
+        for class_name in found.classes:
+            assert found.reliability(class_name)["reliability"]
+            assert found.of_class(class_name)["roc"][-1] == [1.0, 1.0]
+
+
 def test_results_lie_in_the_repository():
     from cxrtriage.reading.facts import RESULTS_FOLDER
 

@@ -26,6 +26,7 @@ from train.manifest import read_films
 from train.scores import Scores
 from train.settings import SettingsError, read_settings
 from train.thresholds import source_weights
+from train.together import chosen_members
 
 CLASSES = ("tuberculosis", "covid19")
 FINDINGS = ("no_finding", "opacity")
@@ -257,3 +258,9 @@ def test_neither_the_largest_source_nor_a_single_film_sets_a_threshold(hospitals
     weights = source_weights(scores)
     sums = [weights[[s == source for s in sources]].sum() for source in ("north", "south", "west")]
     assert sums == pytest.approx([4000**0.5, 10, 1])
+
+
+def test_of_combinations_within_chance_of_the_best_the_largest_reads():
+    merits = {("a",): 0.890, ("b",): 0.850, ("a", "b"): 0.888, ("a", "c"): 0.889, ("a", "b", "c"): 0.880}
+    assert chosen_members(merits) == ("a", "c")
+    assert chosen_members({("a",): 0.9, ("a", "b"): 0.8}) == ("a",)

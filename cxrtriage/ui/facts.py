@@ -166,7 +166,8 @@ def _by_source(texts: Texts, facts: ModelFacts, of: dict[str, Any]) -> str:
                 "–" if flagged is None else f"{100 * flagged:.0f} %",
             ]
         )
-    heads = [texts[f"facts_{key}"] for key in ("source", "with", "without", "auroc_head", "flagged")]
+    keys = ("facts_source", "facts_with", "facts_without", "facts_auroc_head", "facts_flagged")
+    heads = [texts[key] for key in keys]
     return fact_table(heads, rows) + foot(texts["facts_sources_foot"])
 
 

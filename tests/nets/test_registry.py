@@ -144,7 +144,9 @@ def test_published_keys_load_and_give_the_published_features_of_a_grey_film(arch
                 expected = theirs.extract_features(colours)
             case _:
                 expected = theirs.features(colours).relu()
-        torch.testing.assert_close(ours(film)[-1], expected, atol=1e-4, rtol=1e-3)
+        # Against the greatest value: random weights let it grow with the depth.
+        greatest = expected.abs().max()
+        torch.testing.assert_close(ours(film)[-1] / greatest, expected / greatest, atol=1e-4, rtol=1e-3)
 
 
 def test_the_old_names_of_the_published_densenet_load_too():

@@ -8,6 +8,7 @@ map, and `load_imagenet` takes the weights the architecture is usually started f
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -98,22 +99,37 @@ class EfficientNetB0(Backbone):
 
     def __init__(self) -> None:
         super().__init__()
-        from efficientnet_pytorch import EfficientNet
-
-        self.net = EfficientNet.from_name(
-            "efficientnet-b0", in_channels=1, include_top=False, image_size=None
-        )
-        # The memory-saving swish is an autograd function of its own, which costs time and is not
-        # needed at these sizes.
-        self.net.set_swish(memory_efficient=False)
+        self.net = self._make()
         # The activation after the last convolution is a module that the net calls many times, so
         # the last map gets a module of its own.
         self.last = nn.Identity()
 
+    def _make(self) -> nn.Module:
+        net = _efficientnet_b0(squeezes=True)
+        # The memory-saving swish is an autograd function of its own, which costs time and is not
+        # needed at these sizes.
+        net.set_swish(memory_efficient=False)
+        return net
+
     def load_imagenet(self, state: dict[str, Tensor]) -> None:
-        """Take the keys of efficientnet-pytorch (`_conv_stem`, `_blocks.*` and so on)."""
+        """Take the keys of efficientnet-pytorch (`_conv_stem`, `_blocks.*` and so on).
+
+        EfficientNet-lite0's weights are taken too: the same convolutions without squeeze and excitation,
+        which then start by letting everything pass.
+        """
         state = {f"net.{key}": value for key, value in state.items() if not key.startswith("_fc.")}
-        self.load_state_dict(with_grey_kernels(state, "net._conv_stem.weight"), strict=True)
+        state = with_grey_kernels(state, "net._conv_stem.weight")
+        if not any("._se_" in key for key in state):
+            state |= self._open_squeezes()
+        self.load_state_dict(state, strict=True)
+
+    def _open_squeezes(self) -> dict[str, Tensor]:
+        """Own squeeze-and-excitation weights with gates that stand open (0.98) for every film."""
+        own = {key: value.clone() for key, value in self.state_dict().items() if "._se_" in key}
+        for key, value in own.items():
+            if "._se_expand." in key:
+                value.fill_(4.0 if key.endswith("bias") else 0.0)
+        return own
 
     def forward(self, films: Tensor) -> list[Tensor]:
         ends = self.net.extract_endpoints(films)
@@ -122,6 +138,29 @@ class EfficientNetB0(Backbone):
     @property
     def saliency_layer(self) -> nn.Module:
         return self.last
+
+
+class EfficientNetLite0(EfficientNetB0):
+    """EfficientNet-lite0 (Liu 2020): b0 without squeeze and excitation, with ReLU6; one grey channel."""
+
+    def _make(self) -> nn.Module:
+        net = _efficientnet_b0(squeezes=False)
+        for module in net.modules():
+            if hasattr(module, "_swish"):
+                module._swish = nn.ReLU6(inplace=True)
+        return net
+
+
+def _efficientnet_b0(*, squeezes: bool) -> Any:
+    from efficientnet_pytorch import EfficientNet
+    from efficientnet_pytorch.utils import get_model_params
+
+    blocks, parameters = get_model_params("efficientnet-b0", {"include_top": False, "image_size": None})
+    if not squeezes:
+        blocks = [block._replace(se_ratio=None) for block in blocks]
+    net = EfficientNet(blocks, parameters)
+    net._change_in_channels(1)
+    return net
 
 
 class SamePaddedConv2d(nn.Conv2d):
@@ -238,6 +277,7 @@ BACKBONES: dict[str, type[Backbone]] = {
     "resnet50": ResNet50,
     "resnet152": ResNet152,
     "efficientnet_b0": EfficientNetB0,
+    "efficientnet_lite0": EfficientNetLite0,
     "mobilenet_v2": MobileNetV2,
     "densenet121": DenseNet121,
 }

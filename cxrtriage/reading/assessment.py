@@ -15,6 +15,7 @@ SCHEMA = "cxrtriage/assessment/1"
 
 Call = Literal["flagged", "not_flagged", "uncertain"]
 Status = Literal["read", "refused"]
+Category = Literal["none", "mild", "moderate", "severe"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,93 @@ class Diagnosis:
     uncertain: bool
 
 
+# (upper, middle, lower), in each the patient's right lung first.
+Zones = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class LungsSeen:
+    """How many lungs were found (0 to 2), how certain their outline is (0..1), and its codes."""
+
+    found: int
+    confidence: float
+    codes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A score on its own scale with the interval that holds the readers' score in 90 of 100 films."""
+
+    value: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Brixia:
+    """Brixia score (Borghesi 2020): each zone 0 to 3, and their sum 0 to 18, `global` in JSON."""
+
+    zones: Zones
+    total: Scale
+
+
+@dataclass(frozen=True)
+class Severity:
+    """How much of the lungs is affected, on the scales of the literature.
+
+    `array`: chance (0..1) that a zone is affected (Park 2021); `array_score`: how many of the six are,
+    0..6. `extent` 0..8 and `opacity` 0..6 (Cohen 2020). `category` follows the array score (Lara 2025).
+    """
+
+    lungs: LungsSeen
+    array: Zones
+    array_score: Scale
+    brixia: Brixia
+    extent: Scale
+    opacity: Scale
+    category: Category
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types, with the keys of the program's JSON."""
+        return {
+            "lungs": asdict(self.lungs),
+            "array": self.array,
+            "array_score": self.array_score.value,
+            "array_interval": self.array_score.interval,
+            "brixia": {
+                "zones": self.brixia.zones,
+                "global": self.brixia.total.value,
+                "interval": self.brixia.total.interval,
+            },
+            "extent": asdict(self.extent),
+            "opacity": asdict(self.opacity),
+            "category": self.category,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Severity:
+        """What `to_dict` gave, also after JSON; KeyError, TypeError or ValueError where it is not that."""
+        brixia = values["brixia"]
+        return cls(
+            LungsSeen(**{**values["lungs"], "codes": tuple(values["lungs"]["codes"])}),
+            _zones(values["array"]),
+            _scale(values["array_score"], values["array_interval"]),
+            Brixia(_zones(brixia["zones"]), _scale(brixia["global"], brixia["interval"])),
+            _scale(**values["extent"]),
+            _scale(**values["opacity"]),
+            values["category"],
+        )
+
+
+def _zones(rows: Any) -> Zones:
+    upper, middle, lower = ((float(right), float(left)) for right, left in rows)
+    return upper, middle, lower
+
+
+def _scale(value: float, interval: Any) -> Scale:
+    low, high = interval
+    return Scale(float(value), (float(low), float(high)))
+
+
 @dataclass(frozen=True)
 class Versions:
     """The program's version, and of each net the first twelve digits of its weights' sha256."""
@@ -96,11 +184,14 @@ class Assessment:
     gate: dict[str, Any] | None = None
     diagnosis: Diagnosis | None = None
     findings: dict[str, float] | None = None
-    severity: dict[str, Any] | None = None
+    severity: Severity | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        return {"schema": SCHEMA, **asdict(self)}
+        values = {"schema": SCHEMA, **asdict(self)}
+        if self.severity is not None:
+            values["severity"] = self.severity.to_dict()
+        return values
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -133,4 +224,6 @@ class Assessment:
                 for name, score in diagnosis["classes"].items()
             }
             values["diagnosis"] = Diagnosis(scores, diagnosis["members"], diagnosis["uncertain"])
+        if values["severity"] is not None:
+            values["severity"] = Severity.from_dict(values["severity"])
         return cls(**values)

@@ -51,6 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lungs.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
     lungs.set_defaults(run=_lungs)
 
+    severity = commands.add_parser("severity", help="train the severity nets, one a fold of patients")
+    severity.add_argument("--config", type=Path, required=True)
+    severity.add_argument("--steps", type=int, help="end after so many steps, to try the whole path")
+    severity.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
+    severity.set_defaults(run=_severity)
+
     levers = commands.add_parser("levers", help="measure each lever against shortcuts on left-out sources")
     levers.add_argument("--config", type=Path, default=Path("train/configs/levers_cpu.yaml"))
     levers.add_argument("--only", nargs="+", metavar="LEVER", help="these levers alone")
@@ -76,7 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     compare.set_defaults(run=_compare)
 
     evaluate = commands.add_parser("evaluate", help="measure nets, set their thresholds, write their cards")
-    evaluate.add_argument("names", nargs="*", metavar="NAME", help="names of weights")
+    evaluate.add_argument(
+        "names", nargs="*", metavar="NAME", help="names of weights, or a task: lungs, severity"
+    )
     evaluate.add_argument("--all", action="store_true", help="every classifier of the folder of weights")
     evaluate.add_argument("--weights", type=Path, help="folder of weights (default: the shipped one)")
     evaluate.add_argument(
@@ -143,6 +151,14 @@ def _lungs(options: argparse.Namespace) -> int:
     return 0
 
 
+def _severity(options: argparse.Namespace) -> int:
+    from train.severity import read_severity_settings, train_severity
+
+    for card in train_severity(read_severity_settings(options.config), options.runs, steps=options.steps):
+        print(f"{options.runs / card.name / card.name}.safetensors {card.sha256[:12]}")
+    return 0
+
+
 def _levers(options: argparse.Namespace) -> int:
     from train.levers import study_levers
 
@@ -190,11 +206,18 @@ def _take(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     from cxrtriage.weights import WEIGHTS_FOLDER
     from train.evaluate import classifier_names, evaluate
+    from train.lung_figures import evaluate_lungs
     from train.settings import SettingsError
+    from train.severity_figures import evaluate_severity
 
     folder = options.weights or WEIGHTS_FOLDER
     names = classifier_names(folder) if options.all else list(dict.fromkeys(options.names))
     if not names:
         raise SettingsError(f"Nothing to evaluate: name weights of {folder}, or take some and give --all.")
-    evaluate(names, options.runs, folder, options.results)
+    tasks = {"lungs": evaluate_lungs, "severity": evaluate_severity}
+    for name in [name for name in names if name in tasks]:
+        tasks[name](options.runs, folder, options.results)
+    names = [name for name in names if name not in tasks]
+    if names:
+        evaluate(names, options.runs, folder, options.results)
     return 0

@@ -29,6 +29,7 @@ from cxrtriage.reading.input_form import InputForm
 from cxrtriage.weights import Card, save_net, write_card
 from train.films import CACHE, cached_images
 from train.manifest import FilmRow, data_folder, read_films
+from train.pasting import paste_opacities, varied
 from train.schedule import cosine_after_warmup
 from train.settings import SettingsError, build_settings
 from train.trainer import last_state, trainer_of
@@ -100,35 +101,6 @@ def mask_images(truths: list[LungTruth], size: int) -> np.ndarray:
     return masks
 
 
-def paste_opacities(
-    film: np.ndarray, lungs: np.ndarray, most: int, random: np.random.Generator
-) -> np.ndarray:
-    """The film with 0 to `most` soft opacities inside its lungs: (size, size) uint8 in and out.
-
-    Each is cloud-like: an ellipse of random place, size and density with noise on its edge.
-    """
-    places = np.argwhere(lungs > 0)
-    if not len(places):
-        return film
-    size = film.shape[0]
-    shades = film.astype(np.float32)
-    # As dense as the tissue around the lungs.
-    dense = float(np.percentile(film, 80))
-    for _ in range(int(random.integers(most + 1))):
-        y, x = places[random.integers(len(places))]
-        radii = random.uniform(0.04, 0.3, 2) * size
-        blob: np.ndarray = np.zeros_like(shades)
-        axes = (max(int(radii[0]), 2), max(int(radii[1]), 2))
-        cv2.ellipse(blob, (int(x), int(y)), axes, float(random.uniform(0, 180)), 0, 360, 1.0, -1)
-        cloud = cv2.GaussianBlur(random.standard_normal((size, size)).astype(np.float32), (0, 0), size / 30)
-        blob = blob * np.clip(1 + 0.5 * cloud / max(float(cloud.std()), 1e-6), 0, 1)
-        blob = cv2.GaussianBlur(blob, (0, 0), float(random.uniform(1.5, 0.06 * size)))
-        inside = cv2.GaussianBlur(lungs.astype(np.float32), (0, 0), 1.5)
-        blob = blob * inside * float(random.uniform(0.3, 1.0))
-        shades += blob * np.maximum(dense - shades, 0)
-    return np.clip(shades, 0, 255).astype(np.uint8)
-
-
 class LungFilms(Dataset[tuple[Tensor, Tensor, int]]):
     """Film (1, size, size) uint8, mask (size, size) uint8 of 0 and 1, and the mask's convention."""
 
@@ -145,37 +117,16 @@ class LungFilms(Dataset[tuple[Tensor, Tensor, int]]):
         film, mask = np.array(self.images[index]), self.masks[index]
         if self.opacities is not None:
             random = np.random.default_rng(int(torch.randint(2**31, ())))
-            film, mask = self._augmented(paste_opacities(film, mask, self.opacities, random), mask, random)
+            film, _ = paste_opacities(film, mask, self.opacities, random)
+            film, masks = varied(film, [mask], random, plates=0.3)
+            mask = masks[0]
+            if random.random() < 0.5:
+                film, mask = film[:, ::-1].copy(), mask[:, ::-1]
         return (
             torch.from_numpy(film)[None],
             torch.from_numpy(np.ascontiguousarray(mask)),
             self.conventions[index],
         )
-
-    @staticmethod
-    def _augmented(
-        film: np.ndarray, mask: np.ndarray, random: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        size = film.shape[0]
-        turn = cv2.getRotationMatrix2D(
-            (size / 2, size / 2), float(random.uniform(-12, 12)), float(np.exp(random.uniform(-0.25, 0.2)))
-        )
-        turn[0, :2] *= np.exp(random.uniform(-0.15, 0.15))  # half of the public sets are squashed
-        turn[:, 2] += random.uniform(-0.08, 0.08, 2) * size
-        film = cv2.warpAffine(film, turn, (size, size), flags=cv2.INTER_LINEAR)
-        mask = cv2.warpAffine(mask, turn, (size, size), flags=cv2.INTER_NEAREST)
-        if random.random() < 0.5:
-            film, mask = film[:, ::-1], mask[:, ::-1]
-        shades: np.ndarray = (film.astype(np.float32) / 255) ** float(np.exp(random.uniform(-0.5, 0.5)))
-        if random.random() < 0.4:
-            shades = cv2.GaussianBlur(shades, (0, 0), float(random.uniform(0.3, 2.0)))
-        if random.random() < 0.4:
-            shades += random.standard_normal(shades.shape).astype(np.float32) * random.uniform(0, 0.05)
-        if random.random() < 0.3:  # a plate, a letter, a collimator's edge
-            y, x = random.integers(0, size, 2)
-            h, w = random.integers(8, size // 3, 2)
-            shades[y : y + h, x : x + w] = random.random()
-        return (np.clip(shades, 0, 1) * 255).astype(np.uint8), np.ascontiguousarray(mask)
 
 
 class LungLearner(L.LightningModule):

@@ -175,6 +175,21 @@ class InputForm:
         canvas[top : top + rows, left : left + columns] = seen.astype(np.uint8) * 255
         return canvas
 
+    def map_in(self, numbers: np.ndarray, lungs: Lungs | None = None) -> np.ndarray:
+        """Numbers over the whole film -> over the input: (rows, columns) uint8 at any scale -> (size, size).
+
+        The nearest place's number is taken; what lies beside a letterboxed film is 0.
+        """
+        rows, columns = numbers.shape
+        top, left, height, width = self._box(rows, columns, lungs)
+        tall, wide = self._content(height, width)
+        ys = np.minimum(top + ((np.arange(tall) + 0.5) * height / tall).astype(int), rows - 1)
+        xs = np.minimum(left + ((np.arange(wide) + 0.5) * width / wide).astype(int), columns - 1)
+        canvas = np.zeros((self.size, self.size), np.uint8)
+        y, x = (self.size - tall) // 2, (self.size - wide) // 2
+        canvas[y : y + tall, x : x + wide] = numbers[ys[:, None], xs[None]]
+        return canvas
+
     def map_back(self, map_: np.ndarray, film: Film, lungs: Lungs | None = None) -> np.ndarray:
         """A map over the input, (h, w) float of any size -> (rows, columns) float32 in film pixels.
 

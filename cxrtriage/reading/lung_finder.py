@@ -37,9 +37,14 @@ class LungFinder:
 
         The higher of the two conventions' chances, so that the lung behind the heart belongs to it.
         """
+        return np.asarray(self.both(images).max(axis=1))
+
+    def both(self, images: np.ndarray) -> np.ndarray:
+        """(films, size, size) uint8 -> (films, 2, size, size) float32 chances, one a convention."""
         with torch.inference_mode():
             batch = torch.cat([self.form.tensor(image) for image in images])
-            return self.net(batch).amax(dim=1).sigmoid().numpy()
+            chances: np.ndarray = self.net(batch).sigmoid().numpy()
+        return chances
 
     def find(self, film: Film) -> Lungs:
         return Lungs.of(self.chances(self.form.image(film)[None])[0])

@@ -14,13 +14,15 @@ from torch import Tensor
 
 from cxrtriage import __version__
 from cxrtriage.film.film import Film, FilmError
-from cxrtriage.reading.assessment import Assessment, Diagnosis, FilmFacts, Versions
+from cxrtriage.reading.assessment import Assessment, Diagnosis, FilmFacts, Severity, Versions
 from cxrtriage.reading.call import class_score, strongest_class
 from cxrtriage.reading.ensemble import Ensemble, read_ensemble
+from cxrtriage.reading.input_form import InputForm
 from cxrtriage.reading.lung_finder import LungFinder
 from cxrtriage.reading.lungs import Lungs
 from cxrtriage.reading.member import Member
 from cxrtriage.reading.saliency import Saliency
+from cxrtriage.reading.severity import SeverityCard, SeverityMap, SeverityReader, SeverityScores
 from cxrtriage.weights import WEIGHTS_FOLDER, Card, OperatingPoint, WeightsError
 
 Maps = bool | tuple[str, ...] | Literal["strongest"]
@@ -36,8 +38,10 @@ class Triage:
         lungs: LungFinder | None = None,
         findings: Member | None = None,
         operating_point: str | None = None,
+        severity: SeverityReader | None = None,
     ) -> None:
-        """`findings` is the net whose findings are shown; it may be one of the members.
+        """`findings` is the net whose findings are shown; it may be one of the members. `severity`: the nets
+        that tell how much of the lungs is affected.
 
         `operating_point` names the thresholds to hold the scores against; by default the card's own.
         """
@@ -46,13 +50,14 @@ class Triage:
         self._members = {member.card.name: member for member in members}
         self._points, default = _points(self.cards, ensemble)
         self.operating_point = self._known(operating_point or default)
-        self._lungs, self._findings = lungs, findings
-        for member in [*members, *([findings] if findings else [])]:
-            needed = member.card.lungs
+        self._lungs, self._findings, self._severity = lungs, findings, severity
+        cards = [member.card for member in [*members, *([findings] if findings else [])]]
+        for card in [*cards, *(severity.cards if severity else [])]:
+            needed = card.lungs
             if needed and (lungs is None or lungs.version != needed):
                 raise WeightsError(
                     "weights_damaged",
-                    f"{member.card.name} was measured with the lung net {needed['name']} "
+                    f"{card.name} was measured with the lung net {needed['name']} "
                     f"{needed['sha256']}, which is not there; fetch the weights again.",
                 )
 
@@ -82,9 +87,11 @@ class Triage:
         if ensemble.findings:
             name = ensemble.findings["name"]
             findings = members.get(name) or Member.load(name, folder)
+        severity = SeverityReader.load(folder)
         wanted = [member.card.lungs for member in members.values() if member.card.lungs]
+        wanted += [severity.lungs] if severity else []
         lungs = LungFinder.load(wanted[0]["name"], folder) if wanted else None
-        return cls(list(members.values()), ensemble, lungs, findings, operating_point)
+        return cls(list(members.values()), ensemble, lungs, findings, operating_point, severity)
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -102,6 +109,8 @@ class Triage:
             sums.setdefault(self._findings.card.name, self._findings.card.sha256[:12])
         if self._lungs:
             sums[self._lungs.card.name] = self._lungs.card.sha256[:12]
+        if self._severity:
+            sums |= self._severity.card.members
         return Versions(__version__, sums)
 
     @property
@@ -143,14 +152,14 @@ class Triage:
         seen: dict[str, list[Tensor]] = {}
         scores: dict[str, dict[str, float]] = {}
         for name, member in self._members.items():
-            seen[name] = member.look(self._picture(member, film, lungs, images))
+            seen[name] = member.look(self._picture(member.form, film, lungs, images))
             outputs = member.scores(seen[name])
             scores[name] = {class_name: outputs[class_name] for class_name in member.card.classes}
             if member is self._findings:
                 findings = outputs
         diagnosis = self._diagnosis(scores)
         if self._findings and self._findings.card.name not in self._members:
-            picture = self._picture(self._findings, film, lungs, images)
+            picture = self._picture(self._findings.form, film, lungs, images)
             findings = self._findings.scores(self._findings.look(picture))
         seconds["diagnosis"] = time.perf_counter() - began
         began = time.perf_counter()
@@ -167,6 +176,9 @@ class Triage:
             if class_name in wanted
         ]
         seconds["saliency"] = time.perf_counter() - began
+        began = time.perf_counter()
+        severity = self._told_severity(film, lungs, images)
+        seconds["severity"] = time.perf_counter() - began
         assessment = Assessment(
             file=file,
             sha256=film.sha256,
@@ -180,16 +192,46 @@ class Triage:
                 if self._findings
                 else None
             ),
+            severity=severity,
             seconds={step: round(value, 4) for step, value in seconds.items()},
         )
         return assessment, found
 
+    @property
+    def severity_card(self) -> SeverityCard | None:
+        """What was measured of severity; None where no nets for it are installed."""
+        return self._severity.card if self._severity else None
+
+    def severity_map(self, film: Film) -> SeverityMap | None:
+        """Where a lesion is likely; None where severity cannot be told (no nets for it, or not two lungs)."""
+        lungs = self._lungs.find(film) if self._lungs else None
+        scores = self._severity_scores(film, lungs, {})
+        if self._severity is None or lungs is None or scores is None:
+            return None
+        return self._severity.map(scores, film, lungs)
+
+    def _told_severity(
+        self, film: Film, lungs: Lungs | None, images: dict[object, np.ndarray]
+    ) -> Severity | None:
+        scores = self._severity_scores(film, lungs, images)
+        if self._severity is None or lungs is None or scores is None:
+            return None
+        return self._severity.severity(scores, lungs)
+
+    def _severity_scores(
+        self, film: Film, lungs: Lungs | None, images: dict[object, np.ndarray]
+    ) -> SeverityScores | None:
+        """None where there are no nets for it, or no two lungs whose zones could be scored."""
+        if self._severity is None or lungs is None or lungs.box is None:
+            return None
+        picture = self._picture(self._severity.form, film, lungs, images)
+        return self._severity.look(picture, self._severity.zones(lungs))
+
     @staticmethod
     def _picture(
-        member: Member, film: Film, lungs: Lungs | None, images: dict[object, np.ndarray]
+        form: InputForm, film: Film, lungs: Lungs | None, images: dict[object, np.ndarray]
     ) -> np.ndarray:
         """Nets that take the same picture share it; they differ in normalisation only."""
-        form = member.form
         if form.picture not in images:
             images[form.picture] = form.image(film, lungs)
         return images[form.picture]

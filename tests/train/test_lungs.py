@@ -11,8 +11,9 @@ from PIL import Image
 from cxrtriage.nets.lungs import LUNG_CONVENTIONS
 from cxrtriage.reading.lung_finder import LungFinder
 from train.command import main
-from train.lungs import LungFilms, dice, mask_images, paste_opacities, read_lung_masks
+from train.lungs import LungFilms, dice, mask_images, read_lung_masks
 from train.manifest import read_films
+from train.pasting import paste_opacities
 from train.settings import SettingsError
 
 
@@ -77,13 +78,13 @@ def test_opacities_brighten_the_lungs_and_nothing_far_from_them():
     lungs[16:48, 8:26] = 1
     film = np.where(lungs, 40, 180).astype(np.uint8)
     random = np.random.default_rng(1)
-    changed = [paste_opacities(film, lungs, 4, random) for _ in range(20)]
+    changed = [paste_opacities(film, lungs, 4, random)[0] for _ in range(20)]
     assert all(picture.dtype == np.uint8 for picture in changed)
     assert max(picture[lungs > 0].mean() for picture in changed) > 60
     for picture in changed:
         assert (picture[:, 40:] == film[:, 40:]).all()
         assert (picture >= film).all()
-    assert (paste_opacities(film, np.zeros_like(lungs), 4, random) == film).all()
+    assert (paste_opacities(film, np.zeros_like(lungs), 4, random)[0] == film).all()
 
 
 def test_a_mask_moves_with_its_film():

@@ -1,0 +1,117 @@
+"""Severity from one trunk: a map of lesions, six zones, and the scales over both lungs.
+
+After Park 2021 (arXiv:2104.07235): the transformer's tokens of places go through four upsizing blocks to a
+map of the likelihood of a lesion, which times the lungs is pooled over each zone to the array. The other
+scales are told from the same tokens: Brixia zone by zone, extent and opacity from both lungs together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cxrtriage.nets.transformer import TransformerClassifier
+
+ZONES = 6
+# Greatest value of each scale: a Brixia zone (Borghesi 2020), geographic extent and opacity (Cohen 2020).
+BRIXIA_ZONE, EXTENT, OPACITY = 3.0, 8.0, 6.0
+Pooling = Literal["max", "top", "mean"]
+# Share of a zone whose strongest places stand for it under `top`.
+_TOP = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class SeverityOutputs:
+    """What the net says of (films): `map` (films, rows, columns) logits of a lesion, `array` (films, 6)
+    chances in 0..1, `brixia` (films, 6) in 0..3, `extent` (films,) in 0..8, `opacity` (films,) in 0..6."""
+
+    map: Tensor
+    array: Tensor
+    brixia: Tensor
+    extent: Tensor
+    opacity: Tensor
+
+
+class SeverityNet(nn.Module):
+    """(films, 1, size, size) float, (films, size, size) zone numbers 0..6 -> `SeverityOutputs`.
+
+    `pooling` of the map over a zone: its strongest place (Park), the mean of its strongest tenth, the mean.
+    """
+
+    def __init__(self, trunk: TransformerClassifier, pooling: Pooling = "top", dropout: float = 0.2) -> None:
+        super().__init__()
+        if pooling not in ("max", "top", "mean"):
+            raise ValueError("pooling must be max, top or mean")
+        self.trunk, self.pooling = trunk, pooling
+        width = trunk.num_features
+        channels = [width, 128, 64, 32, 16]
+        self.map_head = nn.Sequential(
+            *(_Upsizing(into, out) for into, out in pairwise(channels)),
+            nn.Conv2d(channels[-1], 1, kernel_size=1),
+        )
+        # Most places of most films show no lesion.
+        nn.init.constant_(self.map_head[-1].bias, -2.0)  # type: ignore[arg-type]  # it has one
+        self.dropout = nn.Dropout(dropout)
+        self.zone_head = nn.Linear(width + 1, 1)
+        self.zone_bias = nn.Parameter(torch.zeros(ZONES))
+        self.film_head = nn.Linear(2 * width + 2, 2)
+
+    def forward(self, films: Tensor, zones: Tensor) -> SeverityOutputs:
+        maps = self.trunk.forward_features(films)
+        first, places = self.trunk.last_tokens(maps)
+        lesions = self.map_head(places)[:, 0].float()
+        array = self._pooled(lesions.sigmoid(), zones)
+        shares = zone_shares(zones, 4 * places.shape[-1])
+        fine = functional.interpolate(places.float(), scale_factor=4, mode="bilinear", align_corners=False)
+        held = shares / shares.sum(dim=(2, 3), keepdim=True).clamp_min(1e-6)
+        of_zones = torch.einsum("nzhw,nchw->nzc", held, fine)
+        told = torch.cat([self.dropout(of_zones), array.detach()[..., None]], dim=2)
+        brixia = BRIXIA_ZONE * (self.zone_head(told)[..., 0].float() + self.zone_bias).sigmoid()
+        both = torch.cat(
+            [
+                self.dropout(torch.cat([first.float(), of_zones.mean(dim=1)], dim=1)),
+                array.detach().mean(dim=1, keepdim=True),
+                brixia.detach().mean(dim=1, keepdim=True) / BRIXIA_ZONE,
+            ],
+            dim=1,
+        )
+        extent, opacity = self.film_head(both).float().sigmoid().unbind(dim=1)
+        return SeverityOutputs(lesions, array, brixia, EXTENT * extent, OPACITY * opacity)
+
+    def _pooled(self, chances: Tensor, zones: Tensor) -> Tensor:
+        """(films, rows, columns) chances of a lesion -> (films, 6), one a zone; 0 where a zone is empty."""
+        inside = zone_shares(zones, chances.shape[-1]) > 0.5
+        here = torch.where(inside, chances[:, None], chances.new_zeros(()))
+        flat, places = here.flatten(2), inside.flatten(2).sum(dim=2)
+        if self.pooling == "max":
+            return flat.amax(dim=2)
+        if self.pooling == "mean":
+            return flat.sum(dim=2) / places.clamp_min(1)
+        ordered = flat.sort(dim=2, descending=True).values
+        wanted = (places * _TOP).ceil().clamp_min(1)
+        kept = torch.arange(flat.shape[2], device=flat.device) < wanted[..., None]
+        return (ordered * kept).sum(dim=2) / wanted
+
+
+def zone_shares(zones: Tensor, side: int) -> Tensor:
+    """(films, size, size) zone numbers -> (films, 6, side, side): how much of each place is of each zone."""
+    numbers = torch.arange(1, ZONES + 1, device=zones.device)
+    each = (zones[:, None] == numbers[None, :, None, None]).float()
+    return functional.adaptive_avg_pool2d(each, side)
+
+
+class _Upsizing(nn.Sequential):
+    """Twice the side: bilinear, then convolution, normalisation, activation (Park's upsizing block)."""
+
+    def __init__(self, into: int, out: int) -> None:
+        super().__init__(
+            nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
+            nn.Conv2d(into, out, kernel_size=3, padding=1, bias=False),
+            nn.BatchNorm2d(out),
+            nn.ReLU(inplace=True),
+        )

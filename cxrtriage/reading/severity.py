@@ -1,0 +1,203 @@
+"""How much of the lungs is affected: several nets of one making, read together, with measured intervals."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from cxrtriage.film.film import Film
+from cxrtriage.nets.severity import EXTENT, OPACITY, ZONES
+from cxrtriage.reading.assessment import Brixia, Category, LungsSeen, Scale, Severity, Zones
+from cxrtriage.reading.input_form import InputForm
+from cxrtriage.reading.lungs import Lungs
+from cxrtriage.reading.zones import zones_of
+from cxrtriage.weights import WEIGHTS_FOLDER, Card, WeightsError, load_net, read_card
+
+SEVERITY_FILE = "severity.json"
+_KIND = "cxrtriage/severity/1"
+# Greatest value of each scale that is told with an interval.
+SCALES = {"array_score": 6.0, "brixia": 18.0, "extent": EXTENT, "opacity": OPACITY}
+# Greatest array score of each category; more is severe. Lara 2025 parts the scores 0 to 6 so.
+_CATEGORIES: tuple[tuple[float, Category], ...] = ((0.5, "none"), (2.5, "mild"), (4.5, "moderate"))
+
+
+@dataclass(frozen=True, eq=False)
+class SeverityMap:
+    """`map`: (rows, columns) float32 in film pixels, the likelihood (0..1) of a lesion at that place as
+    learnt from scores of zones; 0 outside the lungs. `net`: names of the nets whose mean it is."""
+
+    map: np.ndarray
+    net: str
+
+
+@dataclass(frozen=True)
+class SeverityCard:
+    """Which nets read severity together, and what was measured of them together.
+
+    `members`: first 12 digits of sha256 by name. `array`: factor and shift of the logit of a zone's chance,
+    from films no net had seen. `widths`: by scale, steps of (greatest value, half-width): so far from the
+    value lay nine readers' scores of ten. `figures`: errors by scale, readers' and ours.
+    """
+
+    members: dict[str, str]
+    array: tuple[float, float]
+    widths: dict[str, tuple[tuple[float, float], ...]]
+    figures: dict[str, Any]
+    cautions: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "schema": _KIND,
+            "members": self.members,
+            "array": list(self.array),
+            "widths": {name: [list(step) for step in steps] for name, steps in self.widths.items()},
+            "figures": self.figures,
+            "cautions": list(self.cautions),
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> SeverityCard:
+        if values["schema"] != _KIND or set(values["widths"]) != set(SCALES) or not values["members"]:
+            raise ValueError(f"not a {_KIND}")
+        factor, shift = values["array"]
+        return cls(
+            dict(values["members"]),
+            (float(factor), float(shift)),
+            {
+                name: tuple((float(to), float(w)) for to, w in steps)
+                for name, steps in values["widths"].items()
+            },
+            values["figures"],
+            tuple(values.get("cautions", ())),
+        )
+
+    def scale(self, name: str, value: float) -> Scale:
+        """The value with its interval, both within the scale."""
+        width = next((w for to, w in self.widths[name] if value <= to), self.widths[name][-1][1])
+        most = SCALES[name]
+        value = min(max(value, 0.0), most)
+        return Scale(round(value, 2), (round(max(value - width, 0), 2), round(min(value + width, most), 2)))
+
+
+def read_severity_card(folder: Path = WEIGHTS_FOLDER) -> SeverityCard | None:
+    """What `python -m train evaluate severity` measured; None where severity was never installed."""
+    path = folder / SEVERITY_FILE
+    try:
+        return SeverityCard.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise WeightsError("weights_damaged", f"{path.name} is damaged; fetch the weights again.") from error
+
+
+@dataclass(frozen=True, eq=False)
+class SeverityScores:
+    """Mean outputs over the nets: `array` (6,) raw chances, `brixia` (6,), `extent`, `opacity`,
+    `map` (rows, columns) chances over the input."""
+
+    array: np.ndarray
+    brixia: np.ndarray
+    extent: float
+    opacity: float
+    map: np.ndarray
+
+
+class SeverityReader:
+    """Shared by threads, since reading changes nothing in it."""
+
+    def __init__(self, card: SeverityCard, cards: list[Card], nets: list[torch.nn.Module]) -> None:
+        self.card, self.cards, self.nets = card, cards, nets
+        self.form = InputForm.from_dict(cards[0].input)
+        if any(other.input != cards[0].input for other in cards):
+            raise WeightsError("weights_damaged", "The severity nets do not take the same picture.")
+
+    @classmethod
+    def load(cls, folder: Path = WEIGHTS_FOLDER) -> SeverityReader | None:
+        """The nets of `severity.json`, None without it; WeightsError where one is missing or damaged."""
+        card = read_severity_card(folder)
+        if card is None:
+            return None
+        cards = [read_card(name, folder) for name in card.members]
+        for one in cards:
+            if not one.sha256.startswith(card.members[one.name]):
+                raise WeightsError(
+                    "weights_damaged",
+                    f"{one.name} is not the net that was measured for severity; fetch the weights again.",
+                )
+        return cls(card, cards, [load_net(one, folder) for one in cards])
+
+    @property
+    def lungs(self) -> dict[str, str]:
+        """The lung net these nets were measured with."""
+        return self.cards[0].lungs
+
+    @property
+    def name(self) -> str:
+        return "+".join(card.name for card in self.cards)
+
+    def look(self, picture: np.ndarray, zones: np.ndarray) -> SeverityScores:
+        """(size, size) uint8 in the input form, and its zone numbers -> mean of the nets' outputs."""
+        inputs, numbers = self.form.tensor(picture), torch.from_numpy(zones)[None]
+        with torch.no_grad():
+            said = [net(inputs, numbers) for net in self.nets]
+        mean = {
+            part: torch.stack([getattr(one, part)[0] for one in said]).double().mean(dim=0).numpy()
+            for part in ("array", "brixia", "extent", "opacity")
+        }
+        chances = torch.stack([one.map[0].sigmoid() for one in said]).mean(dim=0).numpy()
+        if not all(np.isfinite(value).all() for value in mean.values()):
+            raise WeightsError(
+                "no_score", "The severity nets gave no number for this film; nothing is shown."
+            )
+        return SeverityScores(
+            mean["array"], mean["brixia"], float(mean["extent"]), float(mean["opacity"]), chances
+        )
+
+    def zones(self, lungs: Lungs) -> np.ndarray:
+        """(size, size) uint8 zone numbers in the input form."""
+        return self.form.map_in(zones_of(lungs), lungs)
+
+    def severity(self, scores: SeverityScores, lungs: Lungs) -> Severity:
+        """The scores with their intervals, as they are told."""
+        chances = calibrated_array(scores.array, self.card.array)
+        array_score = self.card.scale("array_score", float(chances.sum()))
+        brixia = _pairs(np.round(scores.brixia, 2))
+        return Severity(
+            LungsSeen(lungs.found, round(lungs.confidence, 3), lungs.codes),
+            _pairs(np.round(chances, 3)),
+            array_score,
+            Brixia(brixia, self.card.scale("brixia", float(scores.brixia.sum()))),
+            self.card.scale("extent", scores.extent),
+            self.card.scale("opacity", scores.opacity),
+            category_of(array_score.value),
+        )
+
+    def map(self, scores: SeverityScores, film: Film, lungs: Lungs) -> SeverityMap:
+        """The map in film pixels, within the lungs."""
+        back = np.clip(self.form.map_back(scores.map, film, lungs), 0, 1)
+        inside = lungs.part((0, 0, film.rows, film.columns), film.rows, film.columns, film.rows, film.columns)
+        return SeverityMap(np.where(inside, back, 0).astype(np.float32), self.name)
+
+
+def calibrated_array(chances: np.ndarray, scaling: tuple[float, float]) -> np.ndarray:
+    """Chances (any shape) whose logits were stretched and shifted."""
+    held = np.clip(chances, 1e-4, 1 - 1e-4)
+    logits = scaling[0] * np.log(held / (1 - held)) + scaling[1]
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))
+
+
+def category_of(array_score: float) -> Category:
+    """none, mild, moderate or severe, by the array score 0..6."""
+    return next((name for most, name in _CATEGORIES if array_score < most), "severe")
+
+
+def _pairs(zones: np.ndarray) -> Zones:
+    """(6,) upper right, upper left, and down -> rows of (right, left)."""
+    assert zones.shape == (ZONES,)
+    upper, middle, lower = zones.reshape(3, 2).tolist()
+    return tuple(upper), tuple(middle), tuple(lower)

@@ -1,0 +1,81 @@
+"""Films made of films: opacities pasted into lungs, and variations that take their masks along."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+
+def paste_opacities(
+    film: np.ndarray, lungs: np.ndarray, most: int, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """The film (size, size) uint8 with 0 to `most` soft opacities inside its lungs, and their density
+    (size, size) float32 in 0..1.
+
+    Each is cloud-like: an ellipse of random place, size and density with noise on its edge (in the manner of
+    Selvan 2020).
+    """
+    density: np.ndarray = np.zeros(film.shape, np.float32)
+    places = np.argwhere(lungs > 0)
+    if not len(places):
+        return film, density
+    size = film.shape[0]
+    shades = film.astype(np.float32)
+    # As dense as the tissue around the lungs.
+    dense = float(np.percentile(film, 80))
+    inside = cv2.GaussianBlur((lungs > 0).astype(np.float32), (0, 0), 1.5)
+    for _ in range(int(random.integers(most + 1))):
+        blob = _cloud(places[random.integers(len(places))], size, random)
+        blob = blob * inside * float(random.uniform(0.3, 1.0))
+        shades += blob * np.maximum(dense - shades, 0)
+        density = np.maximum(density, blob)
+    return np.clip(shades, 0, 255).astype(np.uint8), density
+
+
+def _cloud(place: np.ndarray, size: int, random: np.random.Generator) -> np.ndarray:
+    """(size, size) float32 in 0..1: an ellipse at `place` (row, column), uneven and soft at its edge."""
+    blob: np.ndarray = np.zeros((size, size), np.float32)
+    radii = random.uniform(0.04, 0.3, 2) * size
+    axes = (max(int(radii[0]), 2), max(int(radii[1]), 2))
+    centre = (int(place[1]), int(place[0]))
+    cv2.ellipse(blob, centre, axes, float(random.uniform(0, 180)), 0, 360, 1.0, -1)
+    cloud = cv2.GaussianBlur(random.standard_normal((size, size)).astype(np.float32), (0, 0), size / 30)
+    blob = blob * np.clip(1 + 0.5 * cloud / max(float(cloud.std()), 1e-6), 0, 1)
+    return np.asarray(cv2.GaussianBlur(blob, (0, 0), float(random.uniform(1.5, 0.06 * size))))
+
+
+def varied(
+    film: np.ndarray,
+    masks: Sequence[np.ndarray],
+    random: np.random.Generator,
+    *,
+    reach: float = 1.0,
+    plates: float = 0.0,
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """A film (size, size) uint8 turned, sized, stretched, moved and shaded at random; its masks move with it.
+
+    `reach`: how far it goes, 1 for a net that must find lungs anywhere. `plates`: share of films on which a
+    rectangle of one grey is laid, as a plate, a letter or a collimator's edge would lie.
+    """
+    size = film.shape[0]
+    turn = cv2.getRotationMatrix2D(
+        (size / 2, size / 2),
+        float(random.uniform(-12, 12)) * reach,
+        float(np.exp(random.uniform(-0.25, 0.2) * reach)),
+    )
+    turn[0, :2] *= np.exp(random.uniform(-0.15, 0.15) * reach)  # half of the public sets are squashed
+    turn[:, 2] += random.uniform(-0.08, 0.08, 2) * size * reach
+    film = cv2.warpAffine(film, turn, (size, size), flags=cv2.INTER_LINEAR)
+    moved = [cv2.warpAffine(mask, turn, (size, size), flags=cv2.INTER_NEAREST) for mask in masks]
+    shades: np.ndarray = (film.astype(np.float32) / 255) ** float(np.exp(random.uniform(-0.5, 0.5)))
+    if random.random() < 0.4:
+        shades = cv2.GaussianBlur(shades, (0, 0), float(random.uniform(0.3, 2.0)) * reach)
+    if random.random() < 0.4:
+        shades += random.standard_normal(shades.shape).astype(np.float32) * random.uniform(0, 0.05)
+    if random.random() < plates:
+        y, x = random.integers(0, size, 2)
+        h, w = random.integers(8, size // 3, 2)
+        shades[y : y + h, x : x + w] = random.random()
+    return (np.clip(shades, 0, 1) * 255).astype(np.uint8), moved

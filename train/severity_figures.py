@@ -1,0 +1,387 @@
+"""`python -m train evaluate severity`: errors of the severity nets beside the readers' own.
+
+Intervals and calibration come from films each net had not seen (its own fold); test films only give figures.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from cxrtriage.reading.severity import (
+    SCALES,
+    SEVERITY_FILE,
+    SeverityCard,
+    calibrated_array,
+    category_of,
+)
+from cxrtriage.weights import load_net, read_card
+from train.figures import ROUNDS
+from train.pasting import paste_opacities
+from train.settings import SettingsError
+from train.severity import SeverityData, settings_of_card
+from train.severity_films import affected_zones
+from train.severity_truths import CONVERSIONS, SeverityTruth
+
+PARTS = ("array_score", "brixia", "brixia_zone", "extent", "opacity")
+# Asked of nine readers' scores of ten.
+_COVERED = 0.9
+# Greatest values of the three steps of a scale that have a half-width each, as shares of it.
+_STEPS = (0.2, 0.6, 1.0)
+
+
+class Scored:
+    """What nets and readers said of films: by part, (films,), or (films, 6) for `brixia_zone`."""
+
+    def __init__(self, truths: Sequence[SeverityTruth], said: dict[str, np.ndarray]) -> None:
+        self.truths, self.said = truths, said
+        self.patients = np.array([truth.row.patient for truth in truths])
+        self.readers = {
+            "array_score": np.array([truth.array.sum() for truth in truths]),
+            "brixia": np.array([truth.zones.sum() for truth in truths]),
+            "brixia_zone": np.array([truth.zones for truth in truths]),
+            "extent": np.array([truth.extent for truth in truths]),
+            "opacity": np.array([truth.opacity for truth in truths]),
+        }
+
+    def known(self, part: str) -> np.ndarray:
+        """(films,) bool: a reader scored this part."""
+        truth = self.readers[part]
+        return np.asarray(~np.isnan(truth if truth.ndim == 1 else truth[:, 0]))
+
+    def errors(self, part: str) -> np.ndarray:
+        """(films,) or (films, 6) said minus read, of the films known."""
+        known = self.known(part)
+        return np.asarray(self.said[part][known] - self.readers[part][known])
+
+
+def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any]:
+    """Measure the nets `severity_1`, ...; write `severity.json` beside them and figures to `results`."""
+    names = sorted(path.stem for path in weights.glob("severity_*.json"))
+    if not names:
+        raise SettingsError(f"there are no severity nets in {weights}; train and take some first.")
+    cards = [read_card(name, weights) for name in names]
+    settings = settings_of_card(cards[0])
+    data = SeverityData(settings, runs)
+    folds = data.folds()
+    nets = {int(card.settings["fold"]) - 1: load_net(card, weights) for card in cards}
+    unseen = _said_by(data, {fold: [net] for fold, net in nets.items()}, folds)
+    together = _said_by(data, {-1: list(nets.values())}, folds)
+    scaling = fit_array(unseen[1], data, unseen[0])
+    held = _scored(data, unseen, scaling)
+    test = _scored(data, together, scaling)
+    figures = {
+        "ours": {part: error_figures(test, part) for part in PARTS},
+        "unseen": {part: error_figures(held, part) for part in PARTS},
+        "readers": readers_errors([truth for truth in data.truths if len(truth.brixia) == 2]),
+        "category": category_accuracy(test),
+        "without_opacity": without_opacity(data, together, scaling),
+        "pasted": pasted_zones(data, list(nets.values()), scaling),
+        "by_extent": by_extent(test),
+    }
+    widths = {name: interval_widths(held, name) for name in SCALES}
+    card = SeverityCard(
+        {card.name: card.sha256[:12] for card in cards},
+        scaling,
+        widths,
+        {**figures, "coverage": {}},
+        (
+            "Learnt from 250 or so scored films of published COVID-19 cases and few of other diseases.",
+            "Trained on films of adults; not for children.",
+        ),
+    )
+    figures["coverage"] = {name: coverage(test, card, name) for name in SCALES}
+    card = SeverityCard(card.members, card.array, card.widths, figures, card.cautions)
+    (weights / SEVERITY_FILE).write_text(json.dumps(card.to_dict(), indent=1, allow_nan=False) + "\n")
+    results.mkdir(parents=True, exist_ok=True)
+    (results / SEVERITY_FILE).write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n")
+    (results / "severity.md").write_text(table(card))
+    print({part: figures["ours"][part] for part in PARTS}, flush=True)
+    return figures
+
+
+Said = tuple[np.ndarray, dict[str, np.ndarray]]
+
+
+def _said_by(data: SeverityData, nets: dict[int, list[torch.nn.Module]], folds: np.ndarray) -> Said:
+    """Index of the films of these folds (all scored, well ones of val and test), and the mean output."""
+    well = data.split("val", "test") & ~data.scored
+    index = np.flatnonzero(np.isin(folds, list(nets)) & (data.scored | well))
+    parts: dict[str, list[np.ndarray]] = {"array": [], "brixia": [], "extent": [], "opacity": []}
+    scale, shift = data.settings.input.scale_and_shift
+    for number in index:
+        film = torch.from_numpy(data.images[number].astype(np.float32) * scale + shift)[None, None]
+        zones = torch.from_numpy(data.zones[number])[None]
+        with torch.inference_mode():
+            said = [net(film, zones) for net in nets[int(folds[number])]]
+        for part, values in parts.items():
+            values.append(torch.stack([getattr(one, part)[0] for one in said]).double().mean(dim=0).numpy())
+    return index, {part: np.array(values) for part, values in parts.items()}
+
+
+def _scored(data: SeverityData, said: Said, scaling: tuple[float, float]) -> Scored:
+    index, parts = said
+    kept = data.scored[index]
+    return Scored(
+        [data.truths[i] for i in index[kept]], as_told({k: v[kept] for k, v in parts.items()}, scaling)
+    )
+
+
+def as_told(parts: dict[str, np.ndarray], scaling: tuple[float, float]) -> dict[str, np.ndarray]:
+    """Outputs of the nets -> the scores of `PARTS`."""
+    return {
+        "array_score": calibrated_array(parts["array"], scaling).sum(axis=1),
+        "brixia": parts["brixia"].sum(axis=1),
+        "brixia_zone": parts["brixia"],
+        "extent": parts["extent"],
+        "opacity": parts["opacity"],
+    }
+
+
+def fit_array(parts: dict[str, np.ndarray], data: SeverityData, index: np.ndarray) -> tuple[float, float]:
+    """Factor and shift of the logit of a zone's chance that suit the readers best (Platt 1999)."""
+    truth = np.array([data.truths[i].array for i in index])
+    known = ~np.isnan(truth[:, 0])
+    held = np.clip(parts["array"][known].ravel(), 1e-4, 1 - 1e-4)
+    logits = torch.from_numpy(np.log(held / (1 - held)))
+    target = torch.from_numpy(truth[known].ravel())
+    # Well films are many; each counts so little that all of them weigh as much as the scored ones.
+    scored = data.scored[index][known]
+    weight = np.where(scored, 1.0, scored.sum() / max((~scored).sum(), 1))
+    weights = torch.from_numpy(np.repeat(weight, truth.shape[1]))
+    scaling = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([scaling], max_iter=100, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimiser.zero_grad()
+        lost = torch.nn.functional.binary_cross_entropy_with_logits(
+            scaling[0] * logits + scaling[1], target, weight=weights
+        )
+        lost.backward()  # type: ignore[no-untyped-call]  # torch's own
+        return lost
+
+    optimiser.step(loss)  # type: ignore[no-untyped-call]  # torch's own
+    factor, shift = scaling.detach().tolist()
+    return round(factor, 4), round(shift, 4)
+
+
+def error_figures(scored: Scored, part: str) -> dict[str, Any]:
+    """MAE, MSE and R2 with 95 % intervals, bootstrap over patients; R2 against the films' own mean."""
+    known = scored.known(part)
+    if known.sum() < 5:
+        return {"films": int(known.sum())}
+    errors, truth = scored.errors(part), scored.readers[part][known]
+    if errors.ndim == 1:
+        errors, truth = errors[:, None], truth[:, None]
+    patients = scored.patients[known]
+
+    def at(films: np.ndarray) -> tuple[float, float, float]:
+        e, t = errors[films], truth[films]
+        spread = ((t - t.mean()) ** 2).mean()
+        mse = float((e**2).mean())
+        return float(np.abs(e).mean()), mse, 1 - mse / spread if spread > 0 else float("nan")
+
+    drawn = np.array(_drawn(at, patients))
+    values = at(np.arange(len(errors)))
+    told: dict[str, Any] = {"films": int(known.sum()), "patients": len(set(patients))}
+    for number, name in enumerate(("mae", "mse", "r2")):
+        low, high = np.nanpercentile(drawn[:, number], [2.5, 97.5])
+        told[name] = round(values[number], 3)
+        told[f"{name}_interval"] = [round(float(low), 3), round(float(high), 3)]
+    return told
+
+
+def _drawn(at: Callable[[np.ndarray], Any], patients: np.ndarray) -> list[Any]:
+    random = np.random.default_rng(0)
+    of = [np.flatnonzero(patients == patient) for patient in np.unique(patients)]
+    return [
+        at(np.concatenate([of[i] for i in random.integers(len(of), size=len(of))])) for _ in range(ROUNDS)
+    ]
+
+
+def readers_errors(truths: Sequence[SeverityTruth]) -> dict[str, Any]:
+    """How far two readers of the same film are apart, on the scales that two have scored."""
+    if not truths:
+        return {}
+    pairs = np.array([truth.brixia for truth in truths])
+    total = pairs.sum(axis=2)
+    array = (pairs >= 1).sum(axis=2)
+    return {
+        "films": len(truths),
+        "brixia": {"mae": round(float(np.abs(total[:, 0] - total[:, 1]).mean()), 3)},
+        "brixia_zone": {"mae": round(float(np.abs(pairs[:, 0] - pairs[:, 1]).mean()), 3)},
+        "array_score": {
+            "mae": round(float(np.abs(array[:, 0] - array[:, 1]).mean()), 3),
+            "mse": round(float(((array[:, 0] - array[:, 1]) ** 2).mean()), 3),
+        },
+    }
+
+
+def category_accuracy(scored: Scored) -> dict[str, Any]:
+    """Share of films whose category (by array score; films with none count as mild) is the readers'."""
+    known = scored.known("array_score")
+    said = [_three(value) for value in scored.said["array_score"][known]]
+    read = [_three(value) for value in scored.readers["array_score"][known]]
+    hits = [one == other for one, other in zip(said, read, strict=True)]
+    return {"films": len(hits), "accuracy": round(float(np.mean(hits)), 3) if hits else None}
+
+
+def _three(array_score: float) -> str:
+    name = category_of(array_score)
+    return "mild" if name == "none" else name
+
+
+def without_opacity(data: SeverityData, together: Said, scaling: tuple[float, float]) -> dict[str, Any]:
+    """Of normal test films by source: share whose array score, rounded, stays at 0, and mean extent."""
+    index, parts = together
+    told = as_told(parts, scaling)
+    by_source: dict[str, Any] = {}
+    for source in sorted({data.truths[i].row.source for i in index if not data.scored[i]}):
+        kept = np.array([data.truths[i].row.source == source and not data.scored[i] for i in index])
+        by_source[source] = {
+            "films": int(kept.sum()),
+            "stay_at_0": round(float((told["array_score"][kept] < 0.5).mean()), 3),
+            "mean_extent": round(float(told["extent"][kept].mean()), 3),
+        }
+    return by_source
+
+
+def by_extent(scored: Scored) -> dict[str, Any]:
+    """MAE of extent for films of little, middling and great extent."""
+    known = scored.known("extent")
+    truth, errors = scored.readers["extent"][known], np.abs(scored.errors("extent"))
+    parts = {"0 to 2": truth <= 2, "2 to 5": (truth > 2) & (truth <= 5), "over 5": truth > 5}
+    return {
+        name: {"films": int(kept.sum()), "mae": round(float(errors[kept].mean()), 3)}
+        for name, kept in parts.items()
+        if kept.any()
+    }
+
+
+def pasted_zones(
+    data: SeverityData, nets: Sequence[torch.nn.Module], scaling: tuple[float, float], films: int = 100
+) -> dict[str, Any]:
+    """Of opacities pasted one by one into normal test films: share whose zone is the likeliest."""
+    random = np.random.default_rng(1)
+    index = np.flatnonzero(data.split("test") & ~data.scored)
+    scale, shift = data.settings.input.scale_and_shift
+    hits = []
+    for number in random.permutation(np.repeat(index, 5)):
+        picture, density = paste_opacities(data.images[number], data.zones[number], 1, random)
+        zones = affected_zones((density > 0.2).astype(np.uint8), data.zones[number])
+        if np.nansum(zones == 1) < 1:
+            continue
+        film = torch.from_numpy(picture.astype(np.float32) * scale + shift)[None, None]
+        with torch.inference_mode():
+            said = [net(film, torch.from_numpy(data.zones[number])[None]).array[0] for net in nets]
+        likeliest = int(torch.stack(said).mean(dim=0).argmax())
+        hits.append(zones[likeliest] == 1)
+        if len(hits) == films:
+            break
+    return {
+        "films": len(hits),
+        "likeliest_zone_is_affected": round(float(np.mean(hits)), 3) if hits else None,
+    }
+
+
+def interval_widths(held: Scored, name: str) -> tuple[tuple[float, float], ...]:
+    """Half-widths by step of the scale: the conformal quantile of the errors of films no net had seen.
+
+    A step with fewer than 20 films takes the quantile of all.
+    """
+    said, errors = held.said[name][held.known(name)], np.abs(held.errors(name))
+    most, steps, below = SCALES[name], [], -1.0
+    for share in _STEPS:
+        inside = (said > below) & (said <= share * most)
+        steps.append(
+            (round(share * most, 2), round(_quantile(errors[inside] if inside.sum() >= 20 else errors), 2))
+        )
+        below = share * most
+    return tuple(steps)
+
+
+def _quantile(errors: np.ndarray) -> float:
+    rank = min(int(np.ceil((len(errors) + 1) * _COVERED)), len(errors))
+    return float(np.sort(errors)[rank - 1])
+
+
+def coverage(test: Scored, card: SeverityCard, name: str) -> dict[str, Any]:
+    """Share of test films whose readers' score lies in the interval told, and the intervals' mean width."""
+    known = test.known(name)
+    scales = [card.scale(name, float(value)) for value in test.said[name][known]]
+    inside = [
+        scale.interval[0] - 1e-6 <= truth <= scale.interval[1] + 1e-6
+        for scale, truth in zip(scales, test.readers[name][known], strict=True)
+    ]
+    return {
+        "films": len(inside),
+        "covered": round(float(np.mean(inside)), 3) if inside else None,
+        "mean_width": round(float(np.mean([s.interval[1] - s.interval[0] for s in scales])), 2)
+        if scales
+        else None,
+    }
+
+
+def table(card: SeverityCard) -> str:
+    """The figures as Markdown."""
+    figures = card.figures
+    lines = [
+        "# Severity",
+        "",
+        'Made by `python -m train evaluate severity`. Test films are in no fold. "Unseen": films of the',
+        "train and val splits, each read by the net that had not seen its patient. In brackets the 95 %",
+        "interval, bootstrap over patients. The truth of Brixia and array is the mean of two readers:",
+        "",
+        "| scale | test films | MAE | MSE | R2 | MAE, unseen | two readers' MAE | in its 90 % interval |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for part in PARTS:
+        ours, unseen = figures["ours"][part], figures["unseen"][part]
+        readers = figures["readers"].get(part, {}).get("mae")
+        covered = figures["coverage"].get(part, {}).get("covered")
+        cells = [
+            part.replace("_", " "), str(ours["films"]), *(_told(ours, name) for name in ("mae", "mse", "r2")),
+            f"{_told(unseen, 'mae')} ({unseen['films']} films)", "–" if readers is None else f"{readers:.2f}",
+            "–" if covered is None else f"{covered:.2f}",
+        ]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    accuracy = figures["category"]
+    lines += [
+        "",
+        f"Categories mild, moderate, severe: {accuracy['accuracy']} of {accuracy['films']} test films.",
+        f"Opacities pasted into normal test films: likeliest zone affected in "
+        f"{figures['pasted']['likeliest_zone_is_affected']} of {figures['pasted']['films']}.",
+        "",
+        "| normal test films of | films | array score stays at 0 | mean extent |",
+        "|---|---|---|---|",
+        *(
+            f"| {source} | {of['films']} | {of['stay_at_0']:.3f} | {of['mean_extent']:.2f} |"
+            for source, of in figures["without_opacity"].items()
+        ),
+        "",
+        "| extent by readers | films | MAE |",
+        "|---|---|---|",
+        *(f"| {name} | {of['films']} | {of['mae']:.2f} |" for name, of in figures["by_extent"].items()),
+        "",
+        "## Conversions of scales",
+        "",
+        "| from | to | factor | why |",
+        "|---|---|---|---|",
+        *(
+            f"| {old} | {new} | {'–' if factor is None else factor} | {why} |"
+            for (old, new), (factor, why) in CONVERSIONS.items()
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _told(figures: dict[str, Any], name: str) -> str:
+    if name not in figures:
+        return "–"
+    low, high = figures[f"{name}_interval"]
+    return f"{figures[name]:.2f} ({low:.2f} to {high:.2f})"

@@ -109,6 +109,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ManifestError, SettingsError, WeightsError) as error:
         print(error.message if isinstance(error, WeightsError) else error, file=sys.stderr)
         return 2
+    except OSError as error:  # a full disk, a folder that may not be written to
+        if error.filename is None and error.errno is None:
+            raise
+        print(f"{error.filename or 'A file'} cannot be read or written: {error.strerror}.", file=sys.stderr)
+        return 2
 
 
 def _fit(options: argparse.Namespace) -> int:

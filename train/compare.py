@@ -51,7 +51,7 @@ def compare(config: Path, runs: Path, results: Path, *, only: Sequence[str] = ()
     study = read_study(config)
     name = config.stem.removesuffix("_cpu")
     path = results / f"{name}.json"
-    rows: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    rows = _kept_rows(path)
     for row, settings_of_seeds in study["settings"].items():
         if only and row not in only:
             continue
@@ -69,7 +69,9 @@ def compare(config: Path, runs: Path, results: Path, *, only: Sequence[str] = ()
             figures = _together(rows[row]["seeds"], films, settings, study.get("views", ()))
             rows[row].update(figures, change=said.get("change", {}))
             results.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(rows, allow_nan=False) + "\n")
+            partial = path.with_suffix(".part")
+            partial.write_text(json.dumps(rows, allow_nan=False) + "\n")
+            partial.replace(path)
             (results / f"{name}.md").write_text(table(study, rows))
             print(row, settings.seed, rows[row]["test"]["auroc"], flush=True)
 
@@ -103,6 +105,19 @@ def read_study(config: Path) -> dict[str, Any]:
             for seed in said.get("seeds", study.get("seeds", [1]))
         ]
     return study
+
+
+def _kept_rows(path: Path) -> dict[str, Any]:
+    """Figures of an earlier call; SettingsError where the file is damaged, rather than losing them."""
+    if not path.is_file():
+        return {}
+    try:
+        rows: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if not all({"seeds", "test", "left_out"} <= set(row) for row in rows.values()):
+            raise ValueError("rows without figures")
+    except (ValueError, AttributeError, TypeError) as error:
+        raise SettingsError(f"{path} is damaged ({error}); put it back or delete it.") from error
+    return rows
 
 
 def _measure(settings: Settings, runs: Path) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from train.command import main
@@ -27,3 +29,14 @@ def test_a_start_that_is_not_known_is_named(tiny_data, tiny_config, tmp_path, ca
     fitted = ["fit", "--config", str(tiny_config), "--runs", str(tmp_path / "runs")]
     assert main([*fitted, "--init", "luck"]) == 2
     assert "--init luck: the start must be scratch, weights=NAME" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_one_sentence(tiny_data, tiny_config, tmp_path, monkeypatch, capsys):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "runs"))
+
+    monkeypatch.setattr("train.fit.fit", full)
+    assert main(["fit", "--config", str(tiny_config), "--runs", str(tmp_path / "runs")]) == 2
+    said = capsys.readouterr().err
+    assert said.endswith("runs cannot be read or written: No space left on device.\n")
+    assert "Traceback" not in said

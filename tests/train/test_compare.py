@@ -107,3 +107,15 @@ def test_every_row_of_every_study_builds_a_net(path):
     for settings, *_ in read_study(path)["settings"].values():
         with torch.device("meta"):  # its shape alone
             nets.build(settings.architecture, classes=len(settings.classes), **settings.options)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"plain": {}}'])
+def test_damaged_results_are_said_and_not_written_over(tiny_data, study, tmp_path, capsys, text):
+    results = tmp_path / "results"
+    results.mkdir()
+    damaged = results / "compare_trial.json"
+    damaged.write_text(text)
+    asked = ["compare", str(study), "--results", str(results), "--runs", str(tmp_path / "runs")]
+    assert main(asked) == 2
+    assert "compare_trial.json is damaged" in capsys.readouterr().err
+    assert damaged.read_text() == text

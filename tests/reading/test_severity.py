@@ -1,0 +1,146 @@
+"""What is told of severity: on its scale, with its interval, and nothing where lungs were not found."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cxrtriage import nets
+from cxrtriage.film.synthetic import draw_film
+from cxrtriage.reading.assessment import Assessment
+from cxrtriage.reading.input_form import InputForm
+from cxrtriage.reading.lung_finder import LungFinder
+from cxrtriage.reading.lungs import Lungs
+from cxrtriage.reading.severity import (
+    SCALES,
+    SEVERITY_FILE,
+    SeverityCard,
+    SeverityReader,
+    calibrated_array,
+    category_of,
+    read_severity_card,
+)
+from cxrtriage.reading.triage import Triage
+from cxrtriage.weights import Card, WeightsError, save_net, write_card
+
+TRUNK = {"backbone": "mobilenet_v2", "classes": 1, "size": 64, "width": 16, "layers": 2, "heads": 2}
+STEPS = {name: ((most / 2, 0.5), (most, 1.0)) for name, most in SCALES.items()}
+
+
+@pytest.fixture
+def severity_folder(weights_folder, tmp_path):
+    """The folder of three classifiers with two untrained severity nets more."""
+    for path in weights_folder.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    lungs = Card.from_dict(json.loads((tmp_path / "tb_a.json").read_text())).lungs
+    members = {}
+    for number in (1, 2):
+        name, options = f"severity_{number}", {"trunk": TRUNK}
+        sha256 = save_net(nets.build("severity", trunk=dict(TRUNK)), tmp_path / f"{name}.safetensors")
+        form = InputForm(size=64, region="lungs").to_dict()
+        card = Card(name, "severity", (), "severity", options, form, sha256, "none", lungs=lungs)
+        write_card(card, tmp_path)
+        members[name] = sha256[:12]
+    card = SeverityCard(members, (1.0, 0.0), STEPS, {"ours": {}, "readers": {}})
+    (tmp_path / SEVERITY_FILE).write_text(json.dumps(card.to_dict()))
+    return tmp_path
+
+
+@pytest.fixture
+def found(monkeypatch):
+    """Any film's lungs: two boxes."""
+    chances = np.full((64, 64), 0.1, np.float32)
+    chances[12:52, 8:28] = chances[12:52, 36:56] = 0.9
+    monkeypatch.setattr(LungFinder, "find", lambda self, film: Lungs.of(chances))
+
+
+def test_a_film_is_told_with_all_scales_and_comes_back_from_json(severity_folder, found):
+    triage = Triage.load(severity_folder, models=["tb_a"])
+    assessment = triage.assess(draw_film(3, rows=256, columns=200))
+    severity = assessment.severity
+    assert severity is not None
+    assert severity.lungs.found == 2
+    for name, scale in (
+        ("array_score", severity.array_score), ("brixia", severity.brixia.total),
+        ("extent", severity.extent), ("opacity", severity.opacity),
+    ):  # fmt: skip
+        low, high = scale.interval
+        assert 0 <= low <= scale.value <= high <= SCALES[name]
+    assert sum(map(sum, severity.brixia.zones)) == pytest.approx(severity.brixia.total.value, abs=0.05)
+    assert Assessment.from_json(assessment.to_json()) == assessment
+    assert set(assessment.versions.weights) >= {"severity_1", "severity_2"}
+    assert assessment.seconds["severity"] > 0
+
+
+def test_the_map_is_of_the_films_size_and_within_the_lungs(severity_folder, found):
+    triage = Triage.load(severity_folder, models=["tb_a"])
+    map_ = triage.severity_map(draw_film(3, rows=256, columns=200))
+    assert map_.map.shape == (256, 200)
+    assert 0 <= map_.map.min() <= map_.map.max() <= 1
+    assert map_.map[:30].max() == 0
+    assert map_.map[100:160, 40:80].max() > 0
+
+
+def test_without_two_lungs_nothing_is_told(severity_folder, monkeypatch):
+    one = np.full((64, 64), 0.1, np.float32)
+    one[12:52, 8:28] = 0.9
+    monkeypatch.setattr(LungFinder, "find", lambda self, film: Lungs.of(one))
+    triage = Triage.load(severity_folder, models=["tb_a"])
+    film = draw_film(3, rows=128, columns=128)
+    assessment = triage.assess(film)
+    assert assessment.severity is None
+    assert "one_lung" in assessment.codes
+    assert triage.severity_map(film) is None
+
+
+def test_without_severity_nets_nothing_is_told(weights_folder, found):
+    triage = Triage.load(weights_folder, models=["tb_a"])
+    assert triage.severity_card is None
+    assert triage.assess(draw_film(1, rows=128, columns=128)).severity is None
+
+
+def test_another_net_than_the_one_measured_is_refused(severity_folder):
+    card = read_severity_card(severity_folder)
+    other = replace(card, members={**card.members, "severity_1": "0" * 12})
+    (severity_folder / SEVERITY_FILE).write_text(json.dumps(other.to_dict()))
+    with pytest.raises(WeightsError, match="severity_1 is not the net that was measured"):
+        SeverityReader.load(severity_folder)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": "cxrtriage/severity/1", "widths": {}}'])
+def test_a_damaged_file_is_one_sentence(severity_folder, text):
+    (severity_folder / SEVERITY_FILE).write_text(text)
+    with pytest.raises(WeightsError, match=r"severity.json is damaged; fetch the weights again.") as caught:
+        Triage.load(severity_folder, models=["tb_a"])
+    assert caught.value.code == "weights_damaged"
+
+
+@given(st.floats(-1, 9), st.sampled_from(sorted(SCALES)))
+def test_an_interval_holds_its_value_and_stays_on_the_scale(value, name):
+    scale = SeverityCard({"a": "b"}, (1.0, 0.0), STEPS, {}).scale(name, value)
+    assert 0 <= scale.interval[0] <= scale.value <= scale.interval[1] <= SCALES[name]
+
+
+def test_a_greater_value_has_the_width_of_its_step():
+    card = SeverityCard({"a": "b"}, (1.0, 0.0), STEPS, {})
+    assert card.scale("extent", 2.0).interval == (1.5, 2.5)
+    assert card.scale("extent", 6.0).interval == (5.0, 7.0)
+
+
+def test_calibration_keeps_the_order_and_the_middle():
+    chances = np.array([0.01, 0.3, 0.5, 0.9])
+    told = calibrated_array(chances, (2.0, 0.0))
+    assert (np.diff(told) > 0).all()
+    assert told[2] == pytest.approx(0.5)
+    assert told[3] > 0.9
+
+
+def test_categories_rise_with_the_score():
+    assert [category_of(value) for value in (0, 0.4, 1, 2.4, 3, 4.4, 5, 6)] == [
+        "none", "none", "mild", "mild", "moderate", "moderate", "severe", "severe",
+    ]  # fmt: skip

@@ -1,0 +1,216 @@
+"""Severity learns from readers' scores by folds of patients, and its figures are measured on films unseen."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from cxrtriage.nets.severity import ZONES
+from cxrtriage.reading.severity import SCALES, SeverityReader
+from train.command import main
+from train.manifest import ManifestError, read_films
+from train.severity import SeverityData, folds_of, read_severity_settings
+from train.severity_figures import Scored, error_figures, interval_widths, readers_errors
+from train.severity_films import affected_zones, mirrored
+from train.severity_truths import SeverityTruth, read_severity
+
+READERS = [f"brixia{reader}_{zone}" for reader in (1, 2) for zone in "abcdef"]
+COLUMNS = ["file", "extent_0_8", "opacity_raw", "opacity_raw_max", *READERS]
+TRUNK = {"backbone": "mobilenet_v2", "classes": 1, "size": 32, "width": 16, "layers": 2, "heads": 2}
+
+
+def write_scores(folder, rows: list[dict[str, object]]) -> None:
+    with (folder / "severity.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@pytest.fixture
+def scored_data(tiny_data, tiny_lungs, monkeypatch):
+    """The ill films of `tiny_data` are scored by two readers; the north's normal ones are well."""
+    monkeypatch.setattr("train.severity.WELL_SOURCES", ("north",))
+    monkeypatch.setattr("train.severity_figures.ROUNDS", 20)
+    rows = []
+    for number, film in enumerate(row for row in read_films(tiny_data) if row.source == "south"):
+        ill = film.label == "tuberculosis"
+        zones = dict.fromkeys(READERS, 0) | ({"brixia1_a": 3, "brixia2_a": 2} if ill else {})
+        rows.append(
+            {"file": film.file, "extent_0_8": number % 8, "opacity_raw": 4, "opacity_raw_max": 8, **zones}
+        )
+    write_scores(tiny_data, rows)
+    return tiny_data
+
+
+@pytest.fixture
+def severity_config(tmp_path):
+    path = tmp_path / "severity.yaml"
+    values = {
+        "name": "severity", "trunk_options": TRUNK, "lungs": "lungs", "folds": 2, "epochs": 1, "batch": 4,
+        "films_per_epoch": 8, "workers": 0, "average": 0.0, "input": {"size": 32, "region": "lungs"},
+    }  # fmt: skip
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+@pytest.mark.slow
+def test_a_net_a_fold_is_trained_measured_and_read_with(scored_data, severity_config, tmp_path):
+    runs, weights, results = tmp_path / "runs", tmp_path / "weights", tmp_path / "results"
+    assert main(["severity", "--config", str(severity_config), "--runs", str(runs)]) == 0
+    taken = ["take", "severity_1", "severity_2", "--runs", str(runs), "--weights", str(weights)]
+    assert main(taken) == 0
+    asked = [
+        "evaluate",
+        "severity",
+        "--runs",
+        str(runs),
+        "--weights",
+        str(weights),
+        "--results",
+        str(results),
+    ]
+    assert main(asked) == 0
+    figures = json.loads((results / "severity.json").read_text())
+    assert figures["ours"]["brixia"]["films"] == 4
+    assert figures["readers"]["brixia_zone"]["mae"] == pytest.approx(1 / 6 / 2, abs=0.01)
+    assert "| brixia zone |" in (results / "severity.md").read_text()
+    reader = SeverityReader.load(weights)
+    assert set(reader.card.members) == {"severity_1", "severity_2"}
+    assert set(reader.card.widths) == set(SCALES)
+
+
+def test_no_patient_of_a_fold_is_in_another_and_test_films_are_in_none(
+    scored_data, severity_config, tmp_path
+):
+    data = SeverityData(read_severity_settings(severity_config), tmp_path / "runs")
+    folds = data.folds()
+    of: dict[str, set[int]] = {}
+    for truth, fold in zip(data.truths, folds, strict=True):
+        of.setdefault(truth.row.patient, set()).add(int(fold))
+        assert (fold == -1) == (truth.row.split == "test")
+    assert all(len(one) == 1 for one in of.values())
+    sizes = np.bincount(folds[folds >= 0])
+    assert sizes.max() - sizes.min() <= 1
+
+
+def test_folds_keep_a_patients_films_together():
+    class Row:
+        def __init__(self, patient: str) -> None:
+            self.patient, self.split = patient, "train"
+
+    folds = folds_of([Row(patient) for patient in "aaaabbbccd"], 2)
+    assert len(set(folds[:4])) == len(set(folds[4:7])) == 1
+    assert sorted(np.bincount(folds)) == [5, 5]
+
+
+def test_both_readers_count_and_an_opacity_of_another_scale_is_converted(scored_data):
+    truths = read_severity(scored_data, read_films(scored_data))
+    ill = next(truth for truth in truths if truth.row.label == "tuberculosis")
+    assert ill.brixia.shape == (2, ZONES)
+    assert ill.zones.tolist() == [2.5, 0, 0, 0, 0, 0]
+    assert ill.array.tolist() == [1, 0, 0, 0, 0, 0]
+    assert ill.opacity == pytest.approx(3.0)
+
+
+def test_zones_a_to_c_are_the_patients_right(tiny_data):
+    film = read_films(tiny_data)[0]
+    scores = {f"brixia1_{zone}": number for zone, number in zip("abcdef", (1, 2, 3, 0, 1, 2), strict=True)}
+    write_scores(tiny_data, [{"file": film.file, **scores}])
+    (truth,) = read_severity(tiny_data, [film])
+    assert truth.zones.reshape(3, 2).tolist() == [[1, 0], [2, 1], [3, 2]]
+    assert np.isnan(truth.extent)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"file": "gone.png"}, "gone.png is not in films.csv"),
+        ({"extent_0_8": "9"}, "line 2: extent_0_8 is '9'"),
+        ({"brixia1_a": "x"}, "brixia1_a is 'x'"),
+    ],
+)
+def test_a_bad_row_is_named(tiny_data, change, words):
+    films = read_films(tiny_data)
+    write_scores(tiny_data, [{"file": films[0].file, "extent_0_8": 1, **change}])
+    with pytest.raises(ManifestError, match=words):
+        read_severity(tiny_data, films)
+
+
+def test_outlined_lesions_come_in_beside_the_scores(tiny_data):
+    films = read_films(tiny_data)
+    write_scores(tiny_data, [{"file": films[0].file, "extent_0_8": 1}])
+    (tiny_data / "opacities").mkdir()
+    Image.fromarray(np.full((64, 60), 255, np.uint8)).save(tiny_data / "opacities" / "a.png")
+    (tiny_data / "opacities.csv").write_text(f"file,mask\n{films[0].file},a.png\n{films[1].file},a.png\n")
+    first, second = read_severity(tiny_data, films)
+    assert first.lesions is not None
+    assert first.extent == 1
+    assert not second.scored
+
+
+def test_a_mirrored_film_swaps_its_sides_and_back_again():
+    random = np.random.default_rng(0)
+    film, lesions = random.integers(0, 255, (2, 8, 8)).astype(np.uint8)
+    zones = random.integers(0, 7, (8, 8)).astype(np.uint8)
+    scores = np.arange(14.0)
+    once = mirrored(film, zones, lesions, scores)
+    assert once[3][:4].tolist() == [1, 0, 3, 2]
+    assert once[3][-2:].tolist() == [12, 13]
+    assert ((once[1][:, ::-1] == 2) == (zones == 1)).all()
+    for before, after in zip((film, zones, lesions, scores), mirrored(*once), strict=True):
+        assert (before == after).all()
+
+
+def test_a_zone_is_affected_by_enough_of_a_lesion():
+    zones = np.repeat(np.arange(1, 7, dtype=np.uint8), 100).reshape(6, 100)
+    lesions = np.zeros((6, 100), np.uint8)
+    lesions[1, :50] = 1
+    lesions[2, :3] = 1
+    shares = affected_zones(lesions, zones)
+    assert shares[[0, 1, 3]].tolist() == [0, 1, 0]
+    assert np.isnan(shares[2])
+
+
+def scored(extents: list[float], said: list[float]) -> Scored:
+    class Row:
+        def __init__(self, number: int) -> None:
+            self.patient, self.source, self.split = str(number), "here", "test"
+
+    unknown = np.full((1, ZONES), np.nan)
+    truths = [SeverityTruth(Row(n), value, np.nan, unknown) for n, value in enumerate(extents)]
+    nothing = np.zeros(len(said))
+    parts = dict.fromkeys(("array_score", "brixia", "opacity"), nothing)
+    return Scored(truths, {**parts, "brixia_zone": np.zeros((len(said), ZONES)), "extent": np.array(said)})
+
+
+def test_errors_are_those_of_the_films_known(monkeypatch):
+    monkeypatch.setattr("train.severity_figures.ROUNDS", 50)
+    films = scored([0, 1, 2, 3, 4, 5, np.nan], [1, 1, 2, 3, 4, 3, 8])
+    told = error_figures(films, "extent")
+    assert (told["films"], told["mae"], told["mse"]) == (6, 0.5, round(5 / 6, 3))
+    assert told["mae_interval"][0] <= 0.5 <= told["mae_interval"][1]
+    assert error_figures(films, "opacity") == {"films": 0}
+
+
+def test_intervals_hold_nine_errors_of_ten():
+    random = np.random.default_rng(2)
+    truth = random.uniform(0, 8, 600)
+    held = scored(truth.tolist(), np.clip(truth + random.normal(0, 0.5, 600), 0, 8).tolist())
+    for _, width in interval_widths(held, "extent"):
+        assert 0.65 < width < 1.0  # 1.64 deviations of 0.5
+
+
+def test_two_readers_disagree_by_what_they_wrote():
+    class Row:
+        patient = "a"
+
+    zones = np.array([[3, 0, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0]], float)
+    figures = readers_errors([SeverityTruth(Row(), np.nan, np.nan, zones)])
+    assert figures["brixia"]["mae"] == 1
+    assert figures["brixia_zone"]["mae"] == 0.5
+    assert figures["array_score"]["mae"] == 1

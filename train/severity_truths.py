@@ -85,7 +85,7 @@ def _opacity(cells: dict[str, str], where: str) -> float:
     """On the scale to 6; of a film scored to 8, by the table of conversions."""
     raw, most = _number(cells, "opacity_raw", 8, where), _number(cells, "opacity_raw_max", 8, where)
     if np.isnan(raw):
-        return raw
+        return _number(cells, "opacity_0_6", 6, where)
     factor = CONVERSIONS["opacity_0_8", "opacity_0_6"][0]
     return raw * factor if most == 8 and factor is not None else raw
 

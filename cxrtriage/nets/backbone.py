@@ -104,7 +104,7 @@ class EfficientNetB0(Backbone):
         # the last map gets a module of its own.
         self.last = nn.Identity()
 
-    def _make(self) -> nn.Module:
+    def _make(self) -> Any:
         net = _efficientnet_b0(squeezes=True)
         # The memory-saving swish is an autograd function of its own, which costs time and is not
         # needed at these sizes.
@@ -143,7 +143,7 @@ class EfficientNetB0(Backbone):
 class EfficientNetLite0(EfficientNetB0):
     """EfficientNet-lite0 (Liu 2020): b0 without squeeze and excitation, with ReLU6; one grey channel."""
 
-    def _make(self) -> nn.Module:
+    def _make(self) -> Any:
         net = _efficientnet_b0(squeezes=False)
         for module in net.modules():
             if hasattr(module, "_swish"):

@@ -74,9 +74,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     compare = commands.add_parser("compare", help="write a table of the papers on our splits")
     compare.add_argument(
-        "study", help="name of a study (a configuration compare_STUDY_cpu.yaml), or its file"
+        "study",
+        help="name of a study (a configuration compare_STUDY_cpu.yaml), or its file; or saliency, "
+        "which trains nothing and asks the nets of the folder of weights",
     )
-    compare.add_argument("--only", nargs="+", default=[], metavar="ROW", help="these rows alone")
+    compare.add_argument("--only", nargs="+", default=[], metavar="ROW", help="these rows (nets) alone")
+    compare.add_argument("--weights", type=Path, help="folder of weights asked (default: the shipped one)")
     compare.add_argument("--results", type=Path, default=RESULTS, help="folder of results")
     compare.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
     compare.set_defaults(run=_compare)
@@ -185,11 +188,23 @@ def _compare(options: argparse.Namespace) -> int:
     from train.compare import compare, studies
     from train.settings import SettingsError
 
+    # Studies that train nothing have no configuration and a function of their own.
+    measured = {"saliency": _compare_saliency}
+    if options.study in measured:
+        return measured[options.study](options)
     known = studies()
     config = known.get(options.study, Path(options.study))
     if not config.is_file():
-        raise SettingsError(f"there is no study {options.study}; known are {', '.join(known)}.")
+        raise SettingsError(f"there is no study {options.study}; known are {', '.join([*known, *measured])}.")
     compare(config, options.runs, options.results, only=options.only)
+    return 0
+
+
+def _compare_saliency(options: argparse.Namespace) -> int:
+    from cxrtriage.weights import WEIGHTS_FOLDER
+    from train.saliency_study import study_saliency
+
+    study_saliency(options.results, options.weights or WEIGHTS_FOLDER, only=options.only)
     return 0
 
 

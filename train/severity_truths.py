@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from train.lesions import TABLE, read_lesions
 from train.manifest import FilmRow, ManifestError
 
 # Columns of a reader's zones (a to f) in the order of `cxrtriage.reading.zones`.
@@ -62,7 +63,8 @@ class SeverityTruth:
 def read_severity(folder: Path, films: Sequence[FilmRow]) -> list[SeverityTruth]:
     """Films with scores or lesion masks; ManifestError names the row that cannot be used."""
     rows = {row.file: row for row in films}
-    masks = _lesion_masks(folder, rows)
+    drawn = read_lesions(folder, films) if (folder / TABLE).is_file() else []
+    masks = {lesion.row.file: lesion.mask for lesion in drawn}
     truths = []
     for file, cells, where in _cells(folder / "severity.csv"):
         if file not in rows:
@@ -94,18 +96,6 @@ def _brixia(cells: dict[str, str], where: str) -> np.ndarray:
     readers = [[_number(cells, f"{reader}_{zone}", 3, where) for zone in _ZONES] for reader in _READERS]
     told = [zones for zones in readers if not np.isnan(zones).any()]
     return np.array(told or [[np.nan] * len(_ZONES)])
-
-
-def _lesion_masks(folder: Path, rows: dict[str, FilmRow]) -> dict[str, Path]:
-    table, masks = folder / "opacities.csv", {}
-    if not table.is_file():
-        return {}
-    for file, cells, where in _cells(table):
-        path = folder / "opacities" / cells["mask"]
-        if file not in rows or not path.is_file():
-            raise ManifestError(f"{where}: the film {file} or its mask is not there.")
-        masks[file] = path
-    return masks
 
 
 def _cells(table: Path) -> list[tuple[str, dict[str, str], str]]:

@@ -113,16 +113,21 @@ class TransformerClassifier(nn.Module):
         """The stem's maps, finest first, then what enters the last layer: the class token
         (films, width, 1, 1) and the tokens of the places as a map (films, width, rows, columns)."""
         maps = self.backbone(films)
+        tokens, (rows, columns) = self.first_tokens(maps)
+        for layer in self.encoder.layers[:-1]:
+            tokens = layer(tokens)
+        return [*maps, tokens[:, 0, :, None, None], _as_map(tokens[:, 1:], rows, columns)]
+
+    def first_tokens(self, maps: list[Tensor]) -> tuple[Tensor, tuple[int, int]]:
+        """The stem's maps -> what enters the first layer, (films, 1 + places, width), the class token first;
+        and the grid of the places, row by row."""
         corpus = maps[-1] if self.corpus is None else self.corpus(maps[-1]).sigmoid()
         places = self.project(corpus)
         rows, columns = places.shape[-2:]
         tokens = places.flatten(2).transpose(1, 2)
         tokens = torch.cat([self.class_token.expand(len(tokens), -1, -1), tokens], dim=1)
         positions = stretched_positions(self.encoder.pos_embedding, self.side, (rows, columns))
-        tokens = self.encoder.dropout(tokens + positions)
-        for layer in self.encoder.layers[:-1]:
-            tokens = layer(tokens)
-        return [*maps, tokens[:, 0, :, None, None], _as_map(tokens[:, 1:], rows, columns)]
+        return self.encoder.dropout(tokens + positions), (rows, columns)
 
     def last_tokens(self, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
         """What `forward_features` gave -> class token (films, width), places (films, width, rows,

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 
 from cxrtriage.film.film import Film
-from cxrtriage.nets import FilmClassifier
+from cxrtriage.nets import FilmClassifier, TransformerClassifier
 from cxrtriage.reading.input_form import InputForm
 from cxrtriage.reading.lungs import Lungs
-from cxrtriage.reading.saliency import Saliency, grad_cam
+from cxrtriage.reading.relevance import relevance_through
+from cxrtriage.reading.saliency import GRAD_CAM, RELEVANCE, Saliency, grad_cam
 from cxrtriage.weights import WEIGHTS_FOLDER, Calibration, Card, WeightsError, load_net, read_card
 
 
@@ -21,7 +22,7 @@ class Member:
     """A net ready to read; shared by threads, since reading changes nothing in it."""
 
     card: Card
-    net: FilmClassifier
+    net: FilmClassifier | TransformerClassifier
     form: InputForm
 
     @classmethod
@@ -69,14 +70,42 @@ class Member:
         """The raw Grad-CAM of a class, from what `look` gave; only the head is run again."""
         return grad_cam(self.net, maps, self.outputs.index(class_name))
 
-    def saliency(self, film: Film, lungs: Lungs | None, class_name: str, raw: np.ndarray) -> Saliency:
-        """The raw map of a class in film pixels, 1 at its strongest place."""
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """How this net's maps can be made: Grad-CAM, and relevance where the net is a transformer."""
+        return (GRAD_CAM, RELEVANCE) if isinstance(self.net, TransformerClassifier) else (GRAD_CAM,)
+
+    def raw_map(self, maps: list[torch.Tensor], class_name: str, method: str) -> np.ndarray:
+        """The raw map of a class or finding by one of `methods`, from what `look` gave.
+
+        Raises ValueError for a method the net does not have, and for an output it does not have.
+        """
+        if class_name not in self.outputs:
+            raise ValueError(f"{self.card.name} has no output {class_name}")
+        if method not in (GRAD_CAM, RELEVANCE):
+            raise ValueError(f"unknown method {method!r}; known are {GRAD_CAM} and {RELEVANCE}")
+        if method == GRAD_CAM:
+            return self.cam(maps, class_name)
+        return relevance_through(self.net, maps, self.outputs.index(class_name))
+
+    def relevance(self, film: Film, lungs: Lungs | None, class_name: str) -> Saliency:
+        """The relevance of a film's places for a class, in film pixels.
+
+        Raises ValueError where the net is no transformer or has no such class or finding.
+        """
+        raw = self.raw_map(self.look(self.form.image(film, lungs)), class_name, RELEVANCE)
+        return self.saliency(film, lungs, class_name, raw, RELEVANCE)
+
+    def saliency(
+        self, film: Film, lungs: Lungs | None, class_name: str, raw: np.ndarray, method: str = GRAD_CAM
+    ) -> Saliency:
+        """The raw map of a class, made by `method`, in film pixels, 1 at its strongest place."""
         peak = float(raw.max())
         empty = not peak > 0
         map_ = np.zeros((film.rows, film.columns), np.float32)
         if not empty:
             map_ = np.clip(self.form.map_back(raw / peak, film, lungs), 0, 1)
-        return Saliency(map_, "Grad-CAM", self.card.name, class_name, empty)
+        return Saliency(map_, method, self.card.name, class_name, empty)
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:

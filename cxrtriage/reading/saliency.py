@@ -9,14 +9,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cxrtriage.nets import FilmClassifier
+from cxrtriage.nets import FilmClassifier, TransformerClassifier
+
+# What a `Saliency` says it was made by.
+GRAD_CAM = "Grad-CAM"
+RELEVANCE = "Relevance"
 
 
 @dataclass(frozen=True, eq=False)
 class Saliency:
     """`map`: (rows, columns) float32 in 0..1 in film pixels, 1 at its strongest place.
 
-    `empty` says that nothing in the film spoke for the class; the map is then 0 everywhere.
+    `method` is `GRAD_CAM` or `RELEVANCE`. `empty` says that nothing in the film spoke for the class; the map
+    is then 0 everywhere.
     """
 
     map: np.ndarray
@@ -34,7 +39,7 @@ class _Tail(nn.Module):
     through this part only.
     """
 
-    def __init__(self, net: FilmClassifier, maps: list[Tensor]) -> None:
+    def __init__(self, net: FilmClassifier | TransformerClassifier, maps: list[Tensor]) -> None:
         super().__init__()
         self.net, self.maps, self.entry = net, maps, nn.Identity()
 
@@ -47,7 +52,7 @@ def prepare() -> None:
     import pytorch_grad_cam  # noqa: F401
 
 
-def grad_cam(net: FilmClassifier, maps: list[Tensor], output: int) -> np.ndarray:
+def grad_cam(net: FilmClassifier | TransformerClassifier, maps: list[Tensor], output: int) -> np.ndarray:
     """Raw Grad-CAM of logit `output` for one film.
 
     `maps` are what `net.forward_features` gave for it. The map is (rows, columns) float32 of the

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cxrtriage.reading.facts import ENSEMBLE, model_facts, model_names
+from cxrtriage.reading.facts import ENSEMBLE, SEVERITY, model_facts, model_names
 from cxrtriage.ui import facts as panels
 from cxrtriage.ui.choice import choice
 from cxrtriage.ui.panels import problem
@@ -24,7 +24,7 @@ with st.container(key="facts"):
         list(names),
         key="facts_model",
         start=names[0],
-        words=lambda one: texts["facts_ensemble"] if one == ENSEMBLE else one,
+        words=lambda one: texts.get(f"facts_{one}", one) if one in (ENSEMBLE, SEVERITY) else one,
         help=texts["facts_model_help"],
     )
     try:
@@ -37,6 +37,8 @@ with st.container(key="facts"):
         panels.failures(texts, facts)
         for class_name in facts.classes:
             panels.class_figures(texts, facts, class_name)
+    elif facts.task == "severity":
+        panels.severity_figures(texts, facts)
     else:
         panels.lung_figures(texts, facts)
     panels.trained_on(texts, facts)

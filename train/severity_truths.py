@@ -23,7 +23,7 @@ CONVERSIONS = {
     ("opacity_0_8", "opacity_0_6"): (6 / 8, "COVID-Net's films were scored to 8; a straight line, no study"),
     ("brixia_zone", "array_zone"): (None, "1 where a zone's Brixia score is 1 or more (Park 2021)"),
     ("array", "array_score"): (None, "the number of zones affected, 0 to 6 (Park 2021)"),
-    ("array_score", "category"): (None, "0 none, up to 2 mild, up to 4 moderate, above severe (Lara 2025)"),
+    ("opacity_0_6", "category"): (None, "rounded: 0 none, 1 and 2 mild, 3 and 4 moderate, 5 and 6 severe"),
 }
 
 

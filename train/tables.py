@@ -62,11 +62,10 @@ def _members(ensemble: Figures, together: str) -> list[str]:
 
 def diagnosis_page(nets: Mapping[str, Figures], ensemble: Figures, dice: Mapping[str, Figures]) -> list[str]:
     combined: Mapping[str, Figures] = ensemble["combinations"]
-    every = {**nets, **combined}
     together = combination_name(ensemble.get("members", list(nets)))
-    last = every.get(together) or next(iter(nets.values()))
     # Pages stay readable with the nets and the ensemble; others are in the first table and the JSON.
     shown = {**nets, **({"the ensemble": combined[together]} if together in combined else {})}
+    last = shown.get("the ensemble") or nets.get(together) or next(iter(nets.values()))
     classes = list(last["test"]["classes"])
     lines = [
         "# Diagnosis",
@@ -83,7 +82,7 @@ def diagnosis_page(nets: Mapping[str, Figures], ensemble: Figures, dice: Mapping
             "",
             f"## {name.replace('_', ' ').capitalize()}",
             "",
-            *_test_table(every, name),
+            *_test_table(shown, name),
             "",
             "Hospitals: test films of sources that show films with and without it, and sources left out of",
             "training altogether (all their films, by nets trained anew without them; sensitivity and",

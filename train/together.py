@@ -74,10 +74,8 @@ def evaluate_together(
     version = {"name": best, "sha256": sums[best][:12]} if best else {}
     members = chosen_members({names: merit["mean"] for names, merit in validated.items()})
     print(f"the ensemble: {combination_name(members)}", flush=True)
-    for together, of in measured.items():
-        if together not in (combination_name(members), combination_name(list(nets))):
-            for figures_of_class in of["test"]["classes"].values():
-                del figures_of_class["roc"]  # nobody draws it
+    named = (combination_name(members), combination_name(list(nets)))
+    measured = {name: of if name in named else _summary(of) for name, of in measured.items()}
     lungs = first.member.card.lungs
     write_ensemble(Ensemble(sums, members, DEFAULT_POINT, lungs, version, points), weights)
     values = {
@@ -91,6 +89,16 @@ def evaluate_together(
         "combinations": measured,
     }
     (results / "ensemble.json").write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
+
+
+def _summary(figures: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of a combination that neither reads nor holds every net: its AUROC, and its folds."""
+    kept = ("against_rest", "against_normal", "within_sources")
+    classes = figures["test"]["classes"]
+    return {
+        "test": {"classes": {name: {key: of[key] for key in kept} for name, of in classes.items()}},
+        "leave_one_source_out": figures["leave_one_source_out"],
+    }
 
 
 def chosen_members(merits: dict[tuple[str, ...], float]) -> tuple[str, ...]:

@@ -109,7 +109,7 @@ class Severity:
     """How much of the lungs is affected, on the scales of the literature.
 
     `array`: chance (0..1) that a zone is affected (Park 2021); `array_score`: how many of the six are,
-    0..6. `extent` 0..8 and `opacity` 0..6 (Cohen 2020). `category` follows the array score (Lara 2025).
+    0..6. `extent` 0..8 and `opacity` 0..6 (Cohen 2020). `category` follows the opacity (Lara 2025).
     """
 
     lungs: LungsSeen

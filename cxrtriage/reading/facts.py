@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cxrtriage.reading.ensemble import Ensemble, combination_name, read_ensemble
+from cxrtriage.reading.severity_card import SEVERITY_FILE, read_severity_card
 from cxrtriage.weights import WEIGHTS_FOLDER, Card, WeightsError, read_card
 
 RESULTS_FOLDER = Path(__file__).resolve().parents[2] / "train" / "results"
-ENSEMBLE = "ensemble"
+ENSEMBLE, SEVERITY = "ensemble", "severity"
 Kind = Literal["unseen", "never_unseen", "subgroup", "lungs_out", "border", "few_films", "findings_hidden"]
 # Too few of a class to say anything of a subgroup; a control above this AUROC is worth a word.
 _FEW, _CONTROL = 30, 0.6
@@ -33,8 +34,14 @@ class ModelFacts:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Classes with operating points: a lung net has outputs, but scores nothing."""
+        """Classes with operating points: lung and severity nets have none."""
         return self.cards[0].classes if self.cards[0].operating_points else ()
+
+    @property
+    def task(self) -> Literal["diagnosis", "lungs", "severity"]:
+        if self.name == SEVERITY:
+            return "severity"
+        return "diagnosis" if self.classes else "lungs"
 
     def of_class(self, name: str) -> dict[str, Any]:
         """Test figures of a class; empty where there are none."""
@@ -67,12 +74,22 @@ def model_names(weights: Path = WEIGHTS_FOLDER) -> tuple[str, ...]:
         first: tuple[str, ...] = (ENSEMBLE,)
     except WeightsError:
         first = ()
-    others = sorted(cards, key=lambda name: (name not in members, not cards[name].operating_points, name))
-    return (*first, *others)
+    # The severity nets read together and are told of together.
+    parts = {name for name, card in cards.items() if card.architecture == SEVERITY}
+    others = sorted(
+        set(cards) - parts, key=lambda name: (name not in members, not cards[name].operating_points, name)
+    )
+    return (*first, *others, *([SEVERITY] if (weights / SEVERITY_FILE).is_file() else []))
 
 
 def model_facts(name: str, weights: Path = WEIGHTS_FOLDER, results: Path = RESULTS_FOLDER) -> ModelFacts:
     """Facts of a net or of the ensemble; WeightsError where a card is missing or damaged."""
+    if name == SEVERITY:
+        severity = read_severity_card(weights)
+        if severity is None:
+            raise WeightsError("weights_missing", f"{SEVERITY_FILE} is not there; fetch the weights again.")
+        parts = tuple(read_card(member, weights) for member in severity.members)
+        return ModelFacts(name, parts, "", severity.figures, {})
     if name == ENSEMBLE:
         ensemble = read_ensemble(weights)
         cards = tuple(read_card(member, weights) for member in ensemble.members)

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from cxrtriage.film.film import Film
-from cxrtriage.nets.severity import EXTENT, OPACITY, ZONES
-from cxrtriage.reading.assessment import Brixia, Category, LungsSeen, Scale, Severity, Zones
+from cxrtriage.nets.severity import ZONES
+from cxrtriage.reading.assessment import Brixia, Category, LungsSeen, Severity, Zones
 from cxrtriage.reading.input_form import InputForm
 from cxrtriage.reading.lungs import Lungs
+from cxrtriage.reading.severity_card import SeverityCard, read_severity_card
 from cxrtriage.reading.zones import zones_of
 from cxrtriage.weights import WEIGHTS_FOLDER, Card, WeightsError, load_net, read_card
 
-SEVERITY_FILE = "severity.json"
-_KIND = "cxrtriage/severity/1"
-# Greatest value of each scale that is told with an interval.
-SCALES = {"array_score": 6.0, "brixia": 18.0, "extent": EXTENT, "opacity": OPACITY}
-# Greatest array score of each category; more is severe. Lara 2025 parts the scores 0 to 6 so.
+# Opacity below which a film is of each category; more is severe. Lara 2025 (arXiv:2502.16622) bins opacity
+# 0 to 6 into three; 0 to 2, 3 to 4 and 5 to 6 are our own cut, since the paper's could not be had.
 _CATEGORIES: tuple[tuple[float, Category], ...] = ((0.5, "none"), (2.5, "mild"), (4.5, "moderate"))
 
 
@@ -33,66 +29,6 @@ class SeverityMap:
 
     map: np.ndarray
     net: str
-
-
-@dataclass(frozen=True)
-class SeverityCard:
-    """Which nets read severity together, and what was measured of them together.
-
-    `members`: first 12 digits of sha256 by name. `array`: factor and shift of the logit of a zone's chance,
-    from films no net had seen. `widths`: by scale, steps of (greatest value, half-width): so far from the
-    value lay nine readers' scores of ten. `figures`: errors by scale, readers' and ours.
-    """
-
-    members: dict[str, str]
-    array: tuple[float, float]
-    widths: dict[str, tuple[tuple[float, float], ...]]
-    figures: dict[str, Any]
-    cautions: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "schema": _KIND,
-            "members": self.members,
-            "array": list(self.array),
-            "widths": {name: [list(step) for step in steps] for name, steps in self.widths.items()},
-            "figures": self.figures,
-            "cautions": list(self.cautions),
-        }
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> SeverityCard:
-        if values["schema"] != _KIND or set(values["widths"]) != set(SCALES) or not values["members"]:
-            raise ValueError(f"not a {_KIND}")
-        factor, shift = values["array"]
-        return cls(
-            dict(values["members"]),
-            (float(factor), float(shift)),
-            {
-                name: tuple((float(to), float(w)) for to, w in steps)
-                for name, steps in values["widths"].items()
-            },
-            values["figures"],
-            tuple(values.get("cautions", ())),
-        )
-
-    def scale(self, name: str, value: float) -> Scale:
-        """The value with its interval, both within the scale."""
-        width = next((w for to, w in self.widths[name] if value <= to), self.widths[name][-1][1])
-        most = SCALES[name]
-        value = min(max(value, 0.0), most)
-        return Scale(round(value, 2), (round(max(value - width, 0), 2), round(min(value + width, most), 2)))
-
-
-def read_severity_card(folder: Path = WEIGHTS_FOLDER) -> SeverityCard | None:
-    """What `python -m train evaluate severity` measured; None where severity was never installed."""
-    path = folder / SEVERITY_FILE
-    try:
-        return SeverityCard.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise WeightsError("weights_damaged", f"{path.name} is damaged; fetch the weights again.") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +110,7 @@ class SeverityReader:
             Brixia(brixia, self.card.scale("brixia", float(scores.brixia.sum()))),
             self.card.scale("extent", scores.extent),
             self.card.scale("opacity", scores.opacity),
-            category_of(array_score.value),
+            category_of(scores.opacity),
         )
 
     def map(self, scores: SeverityScores, film: Film, lungs: Lungs) -> SeverityMap:
@@ -191,9 +127,9 @@ def calibrated_array(chances: np.ndarray, scaling: tuple[float, float]) -> np.nd
     return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))
 
 
-def category_of(array_score: float) -> Category:
-    """none, mild, moderate or severe, by the array score 0..6."""
-    return next((name for most, name in _CATEGORIES if array_score < most), "severe")
+def category_of(opacity: float) -> Category:
+    """none, mild, moderate or severe, by the opacity 0..6."""
+    return next((name for most, name in _CATEGORIES if opacity < most), "severe")
 
 
 def _pairs(zones: np.ndarray) -> Zones:

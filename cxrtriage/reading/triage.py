@@ -22,7 +22,8 @@ from cxrtriage.reading.lung_finder import LungFinder
 from cxrtriage.reading.lungs import Lungs
 from cxrtriage.reading.member import Member
 from cxrtriage.reading.saliency import Saliency
-from cxrtriage.reading.severity import SeverityCard, SeverityMap, SeverityReader, SeverityScores
+from cxrtriage.reading.severity import SeverityMap, SeverityReader, SeverityScores
+from cxrtriage.reading.severity_card import SeverityCard
 from cxrtriage.weights import WEIGHTS_FOLDER, Card, OperatingPoint, WeightsError
 
 Maps = bool | tuple[str, ...] | Literal["strongest"]

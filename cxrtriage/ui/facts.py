@@ -18,8 +18,8 @@ _PLOT = {"displayModeBar": False}
 
 def what_it_is(texts: Texts, facts: ModelFacts) -> None:
     """For what, not for what, from what, under which terms."""
-    lines = [texts["facts_for"] if facts.classes else texts["facts_for_lungs"]]
-    if len(facts.cards) > 1:
+    lines = [texts[f"facts_for_{facts.task}"]]
+    if len(facts.cards) > 1 and facts.classes:
         lines.append(texts.fill("facts_members", members=", ".join(c.name for c in facts.cards)))
     for one in facts.cards:
         lines.append(
@@ -149,6 +149,37 @@ def lung_figures(texts: Texts, facts: ModelFacts) -> None:
         rows = [[texts.named("dice", source), f"{value:.3f}"] for source, value in dice.items()]
         table = fact_table([texts["facts_source"], texts["facts_dice"]], rows)
         st.html(card(table + foot(texts["facts_dice_foot"]), texts["facts_lungs"]))
+
+
+def severity_figures(texts: Texts, facts: ModelFacts) -> None:
+    """Errors on each scale beside the readers' own, and how films without opacity fare."""
+    figures = facts.figures or {}
+    rows = []
+    for scale, ours in figures.get("ours", {}).items():
+        if "mae" not in ours:
+            continue
+        low, high = ours["mae_interval"]
+        readers = figures["readers"].get(scale, {}).get("mae")
+        covered = figures["coverage"].get(scale, {}).get("covered")
+        rows.append(
+            [
+                texts.named("scale", scale),
+                str(ours["films"]),
+                f"{ours['mae']:.2f} ({low:.2f}–{high:.2f})",
+                "–" if readers is None else f"{readers:.2f}",
+                "–" if covered is None else f"{100 * covered:.0f} %",
+            ]
+        )
+    heads = ("facts_scale", "facts_films", "facts_our_error", "facts_readers_error", "facts_covered")
+    content = fact_table([texts[key] for key in heads], rows) + foot(texts["facts_severity_foot"])
+    still = [
+        [source, str(of["films"]), f"{100 * of['stay_at_0']:.0f} %"]
+        for source, of in figures.get("without_opacity", {}).items()
+    ]
+    if still:
+        heads = ("facts_source", "facts_films", "facts_stay_at_0")
+        content += fact_table([texts[key] for key in heads], still) + foot(texts["facts_still_foot"])
+    st.html(card(content, texts["facts_severity_errors"]))
 
 
 def _by_source(texts: Texts, facts: ModelFacts, of: dict[str, Any]) -> str:

@@ -234,7 +234,29 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "facts_none": {"en": "No model is there: the folder of weights is empty. Fetch the weights again."},
     "facts_about": {"en": "What it is"},
     "facts_what_for": {"en": "For"},
-    "facts_for": {
+    "facts_severity": {"en": "Severity: zones, scales and the lesion map"},
+    "facts_for_severity": {
+        "en": "Says how much of the lungs is affected, zone by zone and on four scales of the literature, "
+        "with the interval in which nine readers' scores of ten lay."
+    },
+    "facts_severity_errors": {"en": "How far it is from readers"},
+    "facts_scale": {"en": "Scale"},
+    "facts_our_error": {"en": "Mean error"},
+    "facts_readers_error": {"en": "Two readers differ by"},
+    "facts_covered": {"en": "In its interval"},
+    "facts_severity_foot": {
+        "en": "Mean absolute error on test films with its 95 % interval, in points of the scale. Truth is "
+        "the mean of the readers. The last column says how many readers' scores lay in the interval shown; 90 % "
+        "is aimed at."
+    },
+    "facts_stay_at_0": {"en": "Array score stays at 0"},
+    "facts_still_foot": {"en": "Test films that their hospital calls free of a finding."},
+    "scale_array_score": {"en": "Array score (0 to 6)"},
+    "scale_brixia": {"en": "Brixia (0 to 18)"},
+    "scale_brixia_zone": {"en": "Brixia, a zone (0 to 3)"},
+    "scale_extent": {"en": "Geographic extent (0 to 8)"},
+    "scale_opacity": {"en": "Opacity (0 to 6)"},
+    "facts_for_diagnosis": {
         "en": "Putting frontal chest films of adults in order for a clinician's reading, and teaching. "
         "A person reads every film."
     },

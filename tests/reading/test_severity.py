@@ -16,15 +16,8 @@ from cxrtriage.reading.assessment import Assessment
 from cxrtriage.reading.input_form import InputForm
 from cxrtriage.reading.lung_finder import LungFinder
 from cxrtriage.reading.lungs import Lungs
-from cxrtriage.reading.severity import (
-    SCALES,
-    SEVERITY_FILE,
-    SeverityCard,
-    SeverityReader,
-    calibrated_array,
-    category_of,
-    read_severity_card,
-)
+from cxrtriage.reading.severity import SeverityReader, calibrated_array, category_of
+from cxrtriage.reading.severity_card import SCALES, SEVERITY_FILE, SeverityCard, read_severity_card
 from cxrtriage.reading.triage import Triage
 from cxrtriage.weights import Card, WeightsError, save_net, write_card
 

@@ -11,7 +11,8 @@ import yaml
 from PIL import Image
 
 from cxrtriage.nets.severity import ZONES
-from cxrtriage.reading.severity import SCALES, SeverityReader
+from cxrtriage.reading.severity import SeverityReader
+from cxrtriage.reading.severity_card import SCALES
 from train.command import main
 from train.manifest import ManifestError, read_films
 from train.severity import SeverityData, folds_of, read_severity_settings

@@ -95,8 +95,6 @@ class SeverityData:
         rows = read_films(data_folder())
         self.finder = LungFinder.load(settings.lungs)
         lungs = found_lungs(rows, self.finder, runs / CACHE)
-        images = cached_images(rows, settings.input, runs / CACHE, lungs, self.finder.card.sha256)
-        number = {row.file: n for n, row in enumerate(rows)}
         scored = read_severity(data_folder(), rows)
         if settings.sources:
             scored = [truth for truth in scored if truth.row.source in settings.sources]
@@ -111,7 +109,9 @@ class SeverityData:
         self.left_out = [truth for truth in truths if lungs[truth.row.file].box is None]
         self.truths = [truth for truth in truths if lungs[truth.row.file].box is not None]
         found: list[Lungs] = [lungs[truth.row.file] for truth in self.truths]
-        self.images = np.stack([images[number[truth.row.file], 0] for truth in self.truths])
+        kept = [truth.row for truth in self.truths]
+        images = cached_images(kept, settings.input, runs / CACHE, lungs, self.finder.card.sha256)
+        self.images = np.array(images[:, 0])
         self.zones = zone_pictures(found, settings.input)
         self.lesions = lesion_pictures(self.truths, lungs, settings.input)
 
@@ -224,7 +224,7 @@ def _entropy(said: Tensor, truth: Tensor) -> Tensor:
 
 
 def _distance(said: Tensor, truth: Tensor) -> Tensor:
-    return functional.smooth_l1_loss(said, truth, beta=0.1)
+    return functional.smooth_l1_loss(said, truth, beta=0.3)
 
 
 def new_net(settings: SeveritySettings) -> SeverityNet:

@@ -364,8 +364,8 @@ def table(card: SeverityCard) -> str:
         "",
         f"Categories by opacity: {accuracy['accuracy']} of {accuracy['films']} test films are the readers'",
         f"(mild, moderate, severe; films and share of each: {accuracy['each']}); of seven classes 0 to 6",
-        f"{accuracy['seven']}. Lara 2025 reports 0.80 of three and 0.62 of seven (DenseNet161) and an MAE of 0.57",
-        "(ViT) on films of which most are not here, so that the figures cannot be held against each other.",
+        f"{accuracy['seven']}. Lara 2025 reports 0.80 of three, 0.62 of seven (DenseNet161) and an MAE of",
+        "0.57 (ViT) on other films, so that the figures cannot be held against each other.",
         f"Opacities pasted into normal test films: likeliest zone affected in "
         f"{figures['pasted']['likeliest_zone_is_affected']} of {figures['pasted']['films']}.",
         "",

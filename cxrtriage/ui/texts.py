@@ -246,7 +246,7 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "facts_covered": {"en": "In its interval"},
     "facts_severity_foot": {
         "en": "Mean absolute error on test films with its 95 % interval, in points of the scale. Truth is "
-        "the mean of the readers. The last column says how many readers' scores lay in the interval shown; 90 % "
+        "the mean of the readers. The last column: how many readers' scores lay in the interval shown; 90 % "
         "is aimed at."
     },
     "facts_stay_at_0": {"en": "Array score stays at 0"},

@@ -34,6 +34,7 @@ with panel_side:
     progress_place = st.container(key="progress")  # lies over the corner of the scores, so nothing moves
     scores_place = st.container(key="scores")
     map_place = st.container()
+    severity_place = st.container()
     with st.container(horizontal=True, key="point_row", vertical_alignment="bottom"):
         point_place = st.container()
         adjusted_wanted = st.toggle(
@@ -42,7 +43,6 @@ with panel_side:
             key="read_adjusted",
             disabled=film is None,
         )
-    severity_place = st.container()
     prevalence_place = st.container()
     findings_place = st.container(key="findings")
     about_place = st.container(key="about")

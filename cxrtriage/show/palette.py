@@ -13,7 +13,7 @@ Colour = tuple[int, int, int]
 # Position in 0..1 and colour (red, green, blue in 0..255); straight lines between.
 Ramp = tuple[tuple[float, Colour], ...]
 
-_INKS: tuple[Colour, Colour] = ((9, 13, 18), (255, 255, 255))
+_INKS: tuple[Colour, Colour] = ((0, 0, 0), (255, 255, 255))
 
 
 @dataclass(frozen=True)

@@ -46,15 +46,16 @@ def severity_panel(
         return
     errors = errors or ErrorsOfScales()
     if assessment is None:
-        _card(texts, None, waiting, errors, [])
+        _card(texts, None, escape(waiting), errors, [])
     elif severity is None:
         code = next((code for code in assessment.codes if code in LUNG_CODES), "unread")
         _card(texts, None, "–", errors, [texts[f"severity_{code}"]])
     else:
-        lines = [disagreement_words(texts, one) for one in contradictions] or [texts["disagree_nowhere"]]
+        lines = [disagreement_words(texts, one) for one in contradictions]
         if severity.lungs.codes:
             lines.insert(0, texts["severity_doubtful"])
-        _card(texts, severity, texts[f"category_{severity.category}"], errors, lines)
+        category = f"<b>{escape(texts[f'category_{severity.category}'])}</b> {escape(texts['category_of'])}"
+        _card(texts, severity, category, errors, lines)
 
 
 def disagreement_words(texts: Texts, one: Disagreement) -> str:
@@ -140,11 +141,11 @@ def spoken_figure(texts: Texts, zones: ZonesShown, bars: Sequence[ScaleBar]) -> 
 def _card(
     texts: Texts, severity: Severity | None, headline: str, errors: ErrorsOfScales, lines: Sequence[str]
 ) -> None:
+    """`headline` is HTML; `lines` are sentences on this film."""
     with st.container(key="severity", gap=None):
-        category = texts["category_of"] if severity else ""
         st.html(
-            f"<h2>{escape(texts['severity'])}</h2>"
-            f'<div class="cx-category"><b>{escape(headline)}</b> <span>{escape(category)}</span></div>'
+            f'<div class="cx-line"><h2>{escape(texts["severity"])}</h2>'
+            f'<span class="cx-category">{headline}</span></div>'
         )
         scale = st.segmented_control(
             texts["zones_scale"],
@@ -166,8 +167,9 @@ def _card(
             key="severity_figure",
             alt=spoken_figure(texts, zones, bars),
         )
+        agreed = paragraphs(texts["disagree_nowhere"], kind="cx-small") if severity else ""
         st.html(
-            f'<div class="cx-agreement" role="status">{paragraphs(*lines)}</div>'
+            f'<div class="cx-agreement" role="status">{paragraphs(*lines) or agreed}</div>'
             + paragraphs(error_words(texts, errors), texts["severity_foot"], kind="cx-small")
             + folded(texts["scales_meaning"], paragraphs(*_meanings(texts, errors)))
         )

@@ -211,7 +211,7 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "100 films."
     },
     "category_of": {"en": "by the array score"},
-    "category_none": {"en": "No affected zone found"},
+    "category_none": {"en": "None found"},
     "category_mild": {"en": "Mild"},
     "category_moderate": {"en": "Moderate"},
     "category_severe": {"en": "Severe"},
@@ -268,7 +268,7 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "error_unmeasured": {
         "en": "How far these numbers lie from readers' was not measured: do not rely on them."
     },
-    "disagree_nowhere": {"en": "The classes, the map and the zones do not contradict each other."},
+    "disagree_nowhere": {"en": "Classes, map and zones do not contradict each other."},
     "disagree_class_without_zone": {
         "en": "They disagree: the score for {disease} is above its threshold, but no zone is likely to be "
         "affected."

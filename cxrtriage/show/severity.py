@@ -18,7 +18,7 @@ from cxrtriage.show.palette import Palette, css, ink_on, ramp_colour
 HEIGHT, FIGURE_WIDTH = 214, 364  # pixels
 _ZONES_END, _BARS_START = 0.43, 0.49  # shares of the figure's width
 _ROW = HEIGHT / 4
-_NAME, _BAR, _INTERVAL = 11, (22, 29), 39  # pixels from a row's top: two lines of text and the bar between
+_NAME, _BAR, _INTERVAL = 10, (24, 31), 41  # pixels from a row's top: two lines of text and the bar between
 _FONT = "system-ui, 'Noto Sans', 'Noto Sans KR', sans-serif"
 _CLEAR = "rgba(0,0,0,0)"
 

@@ -62,7 +62,6 @@ VIEWER: dict[str, dict[Language, str]] = {
         "en": "The line over the film runs where the likelihood of a lesion is this high. Only the map of "
         "lesion likelihood has one; it stays where the map's opacity is 0"
     },
-    "no_contour": {"en": "no contour"},
     "opacity": {"en": "Map opacity"},
     "opacity_hint": {"en": "How much of the map covers the film. M hides and shows it"},
     "map_none": {"en": "none"},
@@ -210,7 +209,7 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "en": "The patient's right lies on the left. The band about a mark holds the readers' score in 90 of "
         "100 films."
     },
-    "category_of": {"en": "by the array score"},
+    "category_of": {"en": "by array score"},
     "category_none": {"en": "None found"},
     "category_mild": {"en": "Mild"},
     "category_moderate": {"en": "Moderate"},

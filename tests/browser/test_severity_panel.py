@@ -125,4 +125,6 @@ def test_a_phone_shows_the_card_without_side_scrolling(page: Any, complaints: li
     card, figure = (page.locator(place).bounding_box() for place in (CARD, FIGURE))
     assert figure["x"] >= card["x"]
     assert figure["x"] + figure["width"] <= card["x"] + card["width"]
+    head = page.locator(f"{CARD} .cx-category").bounding_box()
+    assert head["x"] + head["width"] <= figure["x"] + figure["width"] + 1
     assert not complaints

@@ -106,7 +106,7 @@ export class Controls {
     const there = Boolean(viewer.map);
     contour.value = String(Math.round((viewer.level ?? 0.5) * 100));
     contour.disabled = !there;
-    this.showValue("contour", there ? viewer.level.toFixed(2) : this.texts.no_contour ?? "");
+    this.showValue("contour", there ? viewer.level.toFixed(2) : this.texts.off ?? "");
     this.root.classList.toggle("has-contour", there);
     this.root.style.setProperty("--level", String(viewer.level ?? 0));
   }

@@ -9,6 +9,7 @@ from cxrtriage.ui.map_choice import chosen_map, viewer_map
 from cxrtriage.ui.opening import open_film
 from cxrtriage.ui.prevalence import prevalence_panel
 from cxrtriage.ui.score_card import chosen_point, scores_card, waiting_scores
+from cxrtriage.ui.severity import severity_panel
 from cxrtriage.ui.texts import Texts
 from cxrtriage.ui.viewer import current_adjustment, film_viewer
 from cxrtriage.weights import WeightsError
@@ -33,6 +34,7 @@ with panel_side:
     progress_place = st.container(key="progress")  # lies over the corner of the scores, so nothing moves
     scores_place = st.container(key="scores")
     map_place = st.container()
+    severity_place = st.container()
     with st.container(horizontal=True, key="point_row", vertical_alignment="bottom"):
         point_place = st.container()
         adjusted_wanted = st.toggle(
@@ -66,6 +68,8 @@ with map_place:
 mapped = wanted if shown is not None else Adjustment()
 maps = readings.kept_maps(film, mapped, chosen.class_name) if film is not None and chosen else None
 
+lesions = readings.kept_maps(film, mapped, readings.LESIONS) if film is not None else None
+
 with film_side:
     overlay = viewer_map(texts, chosen, maps) if chosen is not None else None
     set_so_far = current_adjustment(film) if film is not None else None
@@ -78,6 +82,15 @@ with scores_place:
         waiting_scores(texts, texts["reading_film"])
     elif shown is not None:
         scores_card(texts, shown, as_filed if adjusted_wanted else None)
+
+with severity_place:
+    severity_panel(
+        texts,
+        shown,
+        readings.severity_errors(),
+        readings.contradictions(film, wanted, shown) if film is not None and shown is not None else (),
+        waiting=texts["severity_wait" if film is None else "reading_film"],
+    )
 
 with prevalence_place:
     prevalence_panel(texts, shown or as_filed)
@@ -110,6 +123,10 @@ try:
     elif chosen is not None and maps is None:
         with progress_place, st.spinner(texts["map_drawing"]):
             readings.draw_maps(film, mapped, chosen.class_name)
+        st.rerun()
+    elif shown is not None and shown.severity is not None and lesions is None:
+        with progress_place, st.spinner(texts["map_drawing"]):
+            readings.draw_maps(film, mapped, readings.LESIONS)
         st.rerun()
 except WeightsError as error:
     with scores_place:

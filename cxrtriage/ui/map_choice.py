@@ -1,4 +1,4 @@
-"""The choice of the map that lies over the film: which class, and which net."""
+"""The choice of the map that lies over the film: which class and which net, or the likelihood of a lesion."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from cxrtriage.reading.assessment import Assessment
 from cxrtriage.reading.call import strongest_class
 from cxrtriage.ui.choice import choice
 from cxrtriage.ui.panels import class_label
-from cxrtriage.ui.readings import ReadMap
+from cxrtriage.ui.readings import LESIONS, ReadMap
 from cxrtriage.ui.texts import Texts
 from cxrtriage.ui.viewer import ViewerMap
 
 _MEAN = "mean"
+CONTOUR_LEVEL = 0.5  # where the contour starts: as likely as not
 
 
 @dataclass(frozen=True)
 class ChosenMap:
-    """`net` is None for the mean of the nets."""
+    """`class_name` may be LESIONS. `net` is None for the mean of the nets and for LESIONS."""
 
     class_name: str
     net: str | None
@@ -39,12 +40,16 @@ def chosen_map(texts: Texts, assessment: Assessment | None) -> ChosenMap | None:
         # Every film starts with what speaks most for disease in it; a choice holds for its film only.
         class_name = choice(
             texts["map"],
-            list(diagnosis.classes),
+            [*diagnosis.classes, *([LESIONS] if assessment.severity else [])],
             key=f"map_class_{assessment.sha256}",
             start=strongest_class(diagnosis.classes),
-            words=lambda name: class_label(texts, name),
+            words=lambda name: texts["map_lesions"] if name == LESIONS else class_label(texts, name),
             help=texts["map_limits"],
         )
+        if class_name == LESIONS:
+            place = texts["map_lesions_net"]
+            st.selectbox(texts["map_net"], [], placeholder=place, help=texts["map_net_help"], disabled=True)
+            return ChosenMap(LESIONS, None)
         nets = [net for net, scores in diagnosis.members.items() if class_name in scores]
         options = [_MEAN, *nets] if len(nets) > 1 else nets
         net = choice(
@@ -64,6 +69,9 @@ def viewer_map(texts: Texts, chosen: ChosenMap, maps: Sequence[ReadMap] | None) 
     if maps is None:
         return ViewerMap(name, texts["map_drawing"], None)
     found = next(one for one in maps if one.net == chosen.net)
+    if chosen.class_name == LESIONS:
+        key = "map_lesions_empty" if found.values is None else "map_lesions_caption"
+        return ViewerMap(name, texts[key], found.values, CONTOUR_LEVEL)
     words = texts.fill(
         "map_empty" if found.values is None else "map_caption",
         disease=texts.named("disease", chosen.class_name),

@@ -13,13 +13,19 @@ import streamlit as st
 
 from cxrtriage.film.adjustment import Adjustment
 from cxrtriage.film.film import Film
+from cxrtriage.reading.agreement import Disagreement, disagreements
 from cxrtriage.reading.assessment import Assessment
+from cxrtriage.reading.call import strongest_class
+from cxrtriage.reading.scale_errors import ErrorsOfScales
 from cxrtriage.ui.viewer.packing import LONGEST_MAP
+from cxrtriage.weights import WeightsError, read_card
 
 if TYPE_CHECKING:
     from cxrtriage.reading.saliency import Saliency
 
 KEPT = 8  # a score moved back to where it was is there at once, and so is its map
+LESIONS = "lesions"  # the severity net's map stands on the shelf like that of a class
+_SEVERITY_CARD = "severity"
 _READINGS = "readings"
 _MAPS = "maps"
 
@@ -28,7 +34,8 @@ _MAPS = "maps"
 class ReadMap:
     """One net's map of one class over the film as filed: float32 in 0..1, at most 512 a side.
 
-    `net` is None for the mean of the nets. `values` is None where nothing in the film spoke for the class.
+    `net` is None for the mean of the nets and for LESIONS. `values` is None where nothing in the film spoke
+    for the class.
     """
 
     net: str | None
@@ -75,16 +82,42 @@ def operating_points() -> tuple[str, tuple[str, ...]]:
     return triage.operating_point, triage.operating_points
 
 
+def severity_errors() -> ErrorsOfScales | None:
+    """What the severity net's card says of its errors; None where no severity net is installed."""
+    try:
+        return ErrorsOfScales.from_figures(read_card(_SEVERITY_CARD).figures)
+    except WeightsError:
+        return None
+
+
 def kept_maps(film: Film, adjustment: Adjustment, class_name: str) -> tuple[ReadMap, ...] | None:
-    """The maps of a class, the mean of the nets first, if this session has them already."""
+    """The maps of a class, the mean of the nets first, or that of LESIONS, if this session has them."""
     found: tuple[ReadMap, ...] | None = _kept(_MAPS).get((*_reading_name(film, adjustment), class_name))
     return found
 
 
 def draw_maps(film: Film, adjustment: Adjustment, class_name: str) -> None:
-    """Draw each net's map of a class and their mean, and keep them."""
+    """Draw each net's map of a class and their mean, or the map of LESIONS, and keep them."""
+    if class_name == LESIONS:
+        lesions = loaded_triage().severity_map(adjustment.apply(film))
+        values = None if lesions is None else _small(adjustment.map_back(lesions.map, film))
+        own = ReadMap(None, LESIONS, values)
+        _keep(_MAPS, (*_reading_name(film, adjustment), LESIONS), (own,))
+        return
     _, saliencies = loaded_triage().read(adjustment.apply(film), maps=(class_name,))
     _keep_maps(film, adjustment, saliencies)
+
+
+def contradictions(film: Film, adjustment: Adjustment, assessment: Assessment) -> tuple[Disagreement, ...]:
+    """Where classes, map and zones of a reading contradict each other, by the maps drawn so far."""
+    if assessment.severity is None or assessment.diagnosis is None:
+        return ()
+    strongest = strongest_class(assessment.diagnosis.classes)
+    saliency, lesions = (
+        maps[0].values if maps else None  # the mean of the nets is the first
+        for maps in (kept_maps(film, adjustment, name) for name in (strongest, LESIONS))
+    )
+    return disagreements(assessment, saliency, lesions)
 
 
 def _keep_maps(film: Film, adjustment: Adjustment, saliencies: Sequence[Saliency]) -> None:

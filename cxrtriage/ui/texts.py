@@ -57,6 +57,11 @@ VIEWER: dict[str, dict[Language, str]] = {
     "sharpness_hint": {"en": "Lifts edges, and noise with them. Double click: back to 0"},
     "clahe": {"en": "Local contrast"},
     "clahe_hint": {"en": "Evens out dark and bright regions (CLAHE). Double click: off"},
+    "contour": {"en": "Contour level"},
+    "contour_hint": {
+        "en": "The line over the film runs where the likelihood of a lesion is this high. Only the map of "
+        "lesion likelihood has one; it stays where the map's opacity is 0"
+    },
     "opacity": {"en": "Map opacity"},
     "opacity_hint": {"en": "How much of the map covers the film. M hides and shows it"},
     "map_none": {"en": "none"},
@@ -181,6 +186,105 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "map_limits": {
         "en": "Such maps mark the right place clearly less often than radiologists do, least of all for "
         "small or many lesions (Saporta 2022)."
+    },
+    "map_lesions": {"en": "Lesion likelihood"},
+    "map_lesions_net": {"en": "Severity model"},
+    "map_lesions_caption": {
+        "en": "How likely a lesion is at each place, as learnt from scores of whole zones. Not an outline of "
+        "disease."
+    },
+    "map_lesions_empty": {"en": "There is no map of lesion likelihood for this film."},
+    # --- where and how much
+    "severity": {"en": "Where and how much"},
+    "severity_wait": {"en": "Zones and scales appear here."},
+    "severity_no_net": {"en": "No severity model is installed, so zones and scales are not read."},
+    "severity_no_lungs": {"en": "No lungs were found, so zones and scales were not read."},
+    "severity_one_lung": {"en": "Only one lung was found, so zones and scales were not read."},
+    "severity_unread": {"en": "Zones and scales were not read for this film."},
+    "severity_doubtful": {
+        "en": "Two lungs were not found with certainty: the zones may lie in the wrong place."
+    },
+    "severity_empty": {"en": "Six zones and four scales, without numbers yet."},
+    "severity_foot": {
+        "en": "The patient's right lies on the left. The band about a mark holds the readers' score in 90 of "
+        "100 films."
+    },
+    "category_of": {"en": "by array score"},
+    "category_none": {"en": "None found"},
+    "category_mild": {"en": "Mild"},
+    "category_moderate": {"en": "Moderate"},
+    "category_severe": {"en": "Severe"},
+    "left_side": {"en": "L"},
+    "zone": {"en": "{side} {level} zone"},
+    "side_right": {"en": "Right"},
+    "side_left": {"en": "Left"},
+    "level_upper": {"en": "upper"},
+    "level_middle": {"en": "middle"},
+    "level_lower": {"en": "lower"},
+    "zones_scale": {"en": "Number in each zone"},
+    "zones_brixia": {"en": "Brixia zones"},
+    "zones_array": {"en": "Chance per zone"},
+    "zones_brixia_title": {"en": "Brixia, 0 to 3 a zone"},
+    "zones_array_title": {"en": "Chance, 0 to 1 a zone"},
+    "zones_brixia_meaning": {
+        "en": "each zone from 0, no opacity, to 3, interstitial and alveolar opacities, more alveolar "
+        "(Borghesi 2020)."
+    },
+    "zones_array_meaning": {"en": "how likely readers would call this zone affected, 0 to 1 (Park 2021)."},
+    "brixia_nearest": {"en": "Nearest to {nearest}: {meaning}"},
+    "brixia_0": {"en": "no opacity."},
+    "brixia_1": {"en": "interstitial opacities."},
+    "brixia_2": {"en": "interstitial and alveolar opacities, more interstitial."},
+    "brixia_3": {"en": "interstitial and alveolar opacities, more alveolar."},
+    "scale_value": {"en": "{value} of {top}"},
+    "scale_interval": {"en": "{low} to {high}"},
+    "scale_band": {"en": "In 90 of 100 films the readers' score lies in such a band: here {low} to {high}."},
+    "scale_error": {"en": "Mean error against readers {error}."},
+    "scale_unmeasured": {"en": "Its error was not measured."},
+    "scale_array_score": {"en": "Array score"},
+    "scale_brixia": {"en": "Brixia"},
+    "scale_extent": {"en": "Extent"},
+    "scale_opacity": {"en": "Opacity"},
+    "scale_array_score_meaning": {"en": "how many of the six zones are affected, 0 to 6 (Park 2021)."},
+    "scale_brixia_meaning": {"en": "0 to 3 a zone, six zones added up, 0 to 18 (Borghesi 2020)."},
+    "scale_extent_meaning": {
+        "en": "how much of the lungs is opaque, 0 to 4 a lung in quarters, both added up, 0 to 8 (Cohen "
+        "2020)."
+    },
+    "scale_opacity_meaning": {
+        "en": "how dense it is, 0 none, 1 ground glass, 2 consolidation, 3 white-out, both lungs added up, "
+        "0 to 6 (Cohen 2020)."
+    },
+    "scales_meaning": {"en": "What the scales mean, and the error of each"},
+    "error_both": {
+        "en": "Two readers differ by {readers} on the Brixia score (0 to 18); this program differs from them "
+        "by {ours}."
+    },
+    "error_ours": {
+        "en": "This program differs from readers by {ours} on the Brixia score (0 to 18); how far two "
+        "readers differ was not measured."
+    },
+    "error_unmeasured": {
+        "en": "How far these numbers lie from readers' was not measured: do not rely on them."
+    },
+    "disagree_nowhere": {"en": "Classes, map and zones do not contradict each other."},
+    "disagree_class_without_zone": {
+        "en": "They disagree: the score for {disease} is above its threshold, but no zone is likely to be "
+        "affected."
+    },
+    "disagree_zones_without_class": {
+        "en": "They disagree: no class is above its threshold, but {zones} of 6 zones are likely to be "
+        "affected. It may be a disease that was not asked for."
+    },
+    "disagree_map_elsewhere": {
+        "en": "They disagree: the score for {disease} comes mostly from the {zone}, which is not likely to "
+        "be affected."
+    },
+    "disagree_map_outside": {
+        "en": "They disagree: the score for {disease} comes mostly from outside the lungs that were found."
+    },
+    "disagree_scales_apart": {
+        "en": "They disagree: in the {zone} the Brixia number and the chance say opposite things."
     },
     # --- what a positive means
     "prevalence": {"en": "What a positive means where you work"},

@@ -37,12 +37,14 @@ class ViewerMap:
     """A map for the viewer: float32 (rows, columns) in 0..1 in film pixels, and what is said beside it.
 
     `name` tells maps of one film apart, such as "tb_resnet50.tuberculosis". `values` is None for a map
-    without any evidence: then only the label is shown.
+    without any evidence: then only the label is shown. `contour` is the value along which a line runs over
+    the film at first, None for a map whose values no line should be drawn through.
     """
 
     name: str
     label: str
     values: np.ndarray | None
+    contour: float | None = None
 
 
 def film_viewer(
@@ -77,7 +79,7 @@ def film_viewer(
         packs["film"] = _kept_pack(key, film)
         data["film"] = packs["film"].name
     if film is not None and overlay is not None:
-        data["map"] = {"name": None, "label": overlay.label}
+        data["map"] = {"name": None, "label": overlay.label, "contour": overlay.contour}
         if overlay.values is not None:
             packs["map"] = pack_map(overlay.values, f"{data['film']}.{overlay.name}")
             data["map"]["name"] = packs["map"].name

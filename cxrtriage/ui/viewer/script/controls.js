@@ -44,6 +44,8 @@ export class Controls {
     for (const [name, slider] of Object.entries(SLIDERS)) this.bindSlider(name, slider);
     const opacity = this.slider("opacity");
     opacity.addEventListener("input", () => viewer.setOpacity(Number(opacity.value) / 100));
+    const contour = this.slider("contour");
+    contour.addEventListener("input", () => viewer.setLevel(Number(contour.value) / 100));
   }
 
   slider(name) {
@@ -89,12 +91,24 @@ export class Controls {
       this.showValue(name, slider.shown(value, this.texts));
     }
     const opacity = this.slider("opacity");
-    opacity.value = String(Math.round(viewer.opacity * 100));
+    opacity.value = String(viewer.mapHidden ? 0 : Math.round(viewer.opacity * 100));
     opacity.disabled = !viewer.mapPicture;
     this.showValue("opacity", viewer.mapPicture ? `${opacity.value} %` : this.texts.no_map ?? "");
+    this.showContour();
     for (const button of root.querySelectorAll(".tools button")) {
       button.disabled = !viewer.film && button.dataset.act !== "help";
     }
+  }
+
+  showContour() {
+    const { viewer } = this;
+    const contour = this.slider("contour");
+    const there = Boolean(viewer.map);
+    contour.value = String(Math.round((viewer.level ?? 0.5) * 100));
+    contour.disabled = !there;
+    this.showValue("contour", there ? viewer.level.toFixed(2) : this.texts.off ?? "");
+    this.root.classList.toggle("has-contour", there);
+    this.root.style.setProperty("--level", String(viewer.level ?? 0));
   }
 
   button(act) {

@@ -1,6 +1,7 @@
 // The viewer: what is shown, with which adjustment, and when Python hears of it.
 
 import { IDENTITY, cutAndTurned } from "./adjust.js";
+import { contourPath, drawContour } from "./contour.js";
 import { Controls } from "./controls.js";
 import { drawCrop, isFull } from "./crop.js";
 import { Gestures } from "./gestures.js";
@@ -25,6 +26,8 @@ export class Viewer {
     this.adjustment = IDENTITY;
     this.tool = matchMedia("(pointer: coarse)").matches ? "pan" : "window"; // a thumb has to scroll the page
     this.opacity = 0.5;
+    this.mapHidden = false;
+    this.level = null; // of the contour; the user's own once there was a map that has one
     this.onlyCrop = false;
     this.film = null;
     this.hovered = null;
@@ -79,10 +82,15 @@ export class Viewer {
     const name = map?.name ?? null;
     if (name === this.mapName) return;
     this.mapName = name;
+    this.map = null;
     this.mapPicture = null;
+    this.contour = null;
+    this.level ??= map?.contour ?? null;
     if (!name) return;
     const values = await fetched(name);
-    if (this.mapName === name) this.mapPicture = mapCanvas(values, colours, solidFrom);
+    if (this.mapName !== name) return;
+    this.mapPicture = mapCanvas(values, colours, solidFrom);
+    this.map = map.contour === null || map.contour === undefined ? null : values; // only such a map has a contour
   }
 
   // --- what the user does -------------------------------------------------------------------------
@@ -168,11 +176,22 @@ export class Viewer {
 
   setOpacity(opacity) {
     this.opacity = opacity;
+    this.mapHidden = false;
     this.redraw();
   }
 
+  setLevel(level) {
+    this.level = level;
+    this.contour = null;
+    this.mapHidden = false;
+    this.redraw();
+  }
+
+  /** Map and contour together; a map that the slider made invisible comes back half covering. */
   toggleMap() {
-    [this.opacity, this.hiddenOpacity] = this.opacity > 0 ? [0, this.opacity] : [this.hiddenOpacity || 0.5, 0];
+    const seen = !this.mapHidden && (this.opacity > 0 || Boolean(this.map));
+    if (!seen && !this.map && this.opacity === 0) this.opacity = 0.5;
+    this.mapHidden = seen;
     this.redraw();
   }
 
@@ -244,11 +263,14 @@ export class Viewer {
     context.imageSmoothingEnabled = view.zoom * this.density < 4; // single pixels are seen as such when that large
     context.imageSmoothingQuality = "high";
     context.drawImage(picture.canvas, 0, 0, film.columns, film.rows);
-    if (!this.mapPicture || this.opacity === 0) return;
+    if (!this.mapPicture || this.mapHidden) return;
     context.imageSmoothingEnabled = true;
     context.globalAlpha = this.opacity;
     context.drawImage(this.mapPicture, 0, 0, film.columns, film.rows);
     context.globalAlpha = 1;
+    if (!this.map) return;
+    this.contour ??= contourPath(this.map, this.level, film);
+    drawContour(context, this.contour, view.zoom);
   }
 
   /** The R beside the edge on which the patient's right lies. */
@@ -273,9 +295,10 @@ export class Viewer {
   }
 
   state() {
-    const { tool, opacity, adjustment, onlyCrop, drawMs, filmName } = this;
+    const { tool, opacity, mapHidden, level, adjustment, onlyCrop, drawMs, filmName } = this;
     const { zoom, centre, fits } = this.view;
-    return { tool, opacity, adjustment, onlyCrop, drawMs, filmName, zoom, centre, fits, hasMap: Boolean(this.mapPicture) };
+    const [hasMap, hasContour] = [Boolean(this.mapPicture), Boolean(this.map) && !mapHidden];
+    return { tool, opacity, mapHidden, level, adjustment, onlyCrop, drawMs, filmName, zoom, centre, fits, hasMap, hasContour };
   }
 
   close() {

@@ -24,13 +24,12 @@ import numpy as np
 
 from cxrtriage.reading.assessment import Assessment, Diagnosis, Severity
 from cxrtriage.reading.call import strongest_class
+from cxrtriage.reading.zones import LINES
 
 AFFECTED = 0.5
 SEVERAL = 2
 # Clearly not and clearly affected: chance in the array, Brixia zone.
 _CLEAR_CHANCE, _CLEAR_BRIXIA = (0.3, 0.7), (0.5, 1.5)
-# The lines between zones, in shares of a lung's height (Park 2021).
-_ZONE_LINES = (5 / 12, 2 / 3)
 # Grad-CAM has about seven cells over the lungs, so a place is known to half a cell: this share of the film.
 _HALF_CELL = 0.05
 # A part of the lungs smaller than this share of the other is no lung of its own.
@@ -97,7 +96,7 @@ def zone_at(lungs: np.ndarray, row: float, column: float) -> Zone | None:
     side = int(sides[ys[nearest], xs[nearest]])
     own = np.flatnonzero((sides == side).any(axis=1))
     height = (ys[nearest] - own[0] + 0.5) / (own[-1] + 1 - own[0])
-    return sum(height >= line for line in _ZONE_LINES), side - 1
+    return sum(height >= line for line in LINES), side - 1
 
 
 def _classes_and_zones(diagnosis: Diagnosis, severity: Severity) -> Disagreement | None:

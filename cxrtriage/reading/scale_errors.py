@@ -28,8 +28,8 @@ class ErrorsOfScales:
         """From the figures of a severity net's card; what is missing or no error stays None."""
         ours = figures.get("ours")
         return cls(
-            readers_brixia=_mae(figures.get("readers"), "brixia_global"),
-            brixia=_mae(ours, "brixia_global"),
+            readers_brixia=_mae(figures.get("readers"), "brixia"),
+            brixia=_mae(ours, "brixia"),
             brixia_zone=_mae(ours, "brixia_zone"),
             array_score=_mae(ours, "array_score"),
             extent=_mae(ours, "extent"),

@@ -163,7 +163,7 @@ def severity_figures(texts: Texts, facts: ModelFacts) -> None:
         covered = figures["coverage"].get(scale, {}).get("covered")
         rows.append(
             [
-                texts.named("scale", scale),
+                texts.named("measured", scale),
                 str(ours["films"]),
                 f"{ours['mae']:.2f} ({low:.2f}–{high:.2f})",
                 "–" if readers is None else f"{readers:.2f}",

@@ -17,15 +17,15 @@ from cxrtriage.reading.agreement import Disagreement, disagreements
 from cxrtriage.reading.assessment import Assessment
 from cxrtriage.reading.call import strongest_class
 from cxrtriage.reading.scale_errors import ErrorsOfScales
+from cxrtriage.reading.severity_card import read_severity_card
 from cxrtriage.ui.viewer.packing import LONGEST_MAP
-from cxrtriage.weights import WeightsError, read_card
+from cxrtriage.weights import WeightsError
 
 if TYPE_CHECKING:
     from cxrtriage.reading.saliency import Saliency
 
 KEPT = 8  # a score moved back to where it was is there at once, and so is its map
 LESIONS = "lesions"  # the severity net's map stands on the shelf like that of a class
-_SEVERITY_CARD = "severity"
 _READINGS = "readings"
 _MAPS = "maps"
 
@@ -85,9 +85,10 @@ def operating_points() -> tuple[str, tuple[str, ...]]:
 def severity_errors() -> ErrorsOfScales | None:
     """What the severity net's card says of its errors; None where no severity net is installed."""
     try:
-        return ErrorsOfScales.from_figures(read_card(_SEVERITY_CARD).figures)
-    except WeightsError:
+        card = read_severity_card()
+    except WeightsError:  # which reading will speak of
         return None
+    return ErrorsOfScales.from_figures(card.figures) if card else None
 
 
 def kept_maps(film: Film, adjustment: Adjustment, class_name: str) -> tuple[ReadMap, ...] | None:

@@ -209,7 +209,7 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "en": "The patient's right lies on the left. The band about a mark holds the readers' score in 90 of "
         "100 films."
     },
-    "category_of": {"en": "by array score"},
+    "category_of": {"en": "by opacity"},
     "category_none": {"en": "None found"},
     "category_mild": {"en": "Mild"},
     "category_moderate": {"en": "Moderate"},
@@ -355,11 +355,11 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     },
     "facts_stay_at_0": {"en": "Array score stays at 0"},
     "facts_still_foot": {"en": "Test films that their hospital calls free of a finding."},
-    "scale_array_score": {"en": "Array score (0 to 6)"},
-    "scale_brixia": {"en": "Brixia (0 to 18)"},
-    "scale_brixia_zone": {"en": "Brixia, a zone (0 to 3)"},
-    "scale_extent": {"en": "Geographic extent (0 to 8)"},
-    "scale_opacity": {"en": "Opacity (0 to 6)"},
+    "measured_array_score": {"en": "Array score (0 to 6)"},
+    "measured_brixia": {"en": "Brixia (0 to 18)"},
+    "measured_brixia_zone": {"en": "Brixia, a zone (0 to 3)"},
+    "measured_extent": {"en": "Geographic extent (0 to 8)"},
+    "measured_opacity": {"en": "Opacity (0 to 6)"},
     "facts_for_diagnosis": {
         "en": "Putting frontal chest films of adults in order for a clinician's reading, and teaching. "
         "A person reads every film."

@@ -60,7 +60,7 @@ def test_a_read_film_has_its_zones_scales_category_and_errors(page: AppTest) -> 
     for said in ("<b>2.6</b>", "<b>2.5 of 6</b>", "<b>6.2 of 18</b>", "<b>2.4 of 8</b>", "<b>2.2 of 6</b>"):
         assert said in drawn_words(page)
     told = words(page)
-    assert "<b>Moderate</b> by array score" in told
+    assert "<b>Moderate</b> by opacity" in told
     assert (
         "Two readers differ by 1.9 on the Brixia score (0 to 18); this program differs from them by 1.7."
         in told

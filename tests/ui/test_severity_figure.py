@@ -134,7 +134,7 @@ def test_those_who_do_not_see_the_figure_are_told_its_numbers() -> None:
 
 @pytest.mark.parametrize(
     "figures",
-    [{}, {"ours": None}, {"ours": {"brixia_global": {"mae": float("nan")}}}, {"ours": {"extent": 1}}],
+    [{}, {"ours": None}, {"ours": {"brixia": {"mae": float("nan")}}}, {"ours": {"extent": 1}}],
 )
 def test_what_nobody_measured_is_no_error_of_zero(figures: dict[str, Any]) -> None:
     assert ErrorsOfScales.from_figures(figures) == ErrorsOfScales()

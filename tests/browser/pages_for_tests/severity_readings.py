@@ -31,9 +31,9 @@ SEVERITY = Severity(
     category="moderate",
 )
 FIGURES: dict[str, Any] = {
-    "readers": {"brixia_global": {"mae": 1.87}},
+    "readers": {"brixia": {"mae": 1.87}},
     "ours": {
-        "brixia_global": {"mae": 1.7}, "brixia_zone": {"mae": 0.45}, "extent": {"mae": 0.9},
+        "brixia": {"mae": 1.7}, "brixia_zone": {"mae": 0.45}, "extent": {"mae": 0.9},
         "opacity": {"mae": 0.6}, "array_score": {"mae": 0.8},
     },
 }  # fmt: skip

@@ -165,9 +165,8 @@ def test_the_packages_efficientnet_lite0_keeps_its_meaning():
     carried = {key: value for key, value in state.items() if not key.startswith("_fc.")}
     own = [key for key in theirs.state_dict() if not key.startswith("classifier.")]
     theirs.load_state_dict(
-        dict(zip(own, carried.values(), strict=True)) | {
-            key: value for key, value in theirs.state_dict().items() if key.startswith("classifier.")
-        }
+        dict(zip(own, carried.values(), strict=True))
+        | {key: value for key, value in theirs.state_dict().items() if key.startswith("classifier.")}
     )
     film = torch.rand(1, 1, 224, 224) * 2 - 1
     with torch.no_grad():

@@ -5,6 +5,7 @@ import { Controls } from "./controls.js";
 import { drawCrop, isFull } from "./crop.js";
 import { Gestures } from "./gestures.js";
 import { Keys } from "./keys.js";
+import { Link } from "./link.js";
 import { colourBar, mapCanvas } from "./overlay.js";
 import { fetched } from "./packs.js";
 import { Picture, draftOf } from "./picture.js";
@@ -31,6 +32,7 @@ export class Viewer {
     this.controls = new Controls(root, this);
     this.gestures = new Gestures(this.stage, this);
     this.keys = new Keys(root, this.stage, this, this.gestures);
+    this.link = new Link((told) => this.follow(told));
     this.resizing = new ResizeObserver(() => this.resize());
     this.resizing.observe(this.stage);
     root.readAdjustedPixels = () => this.readAdjustedPixels();
@@ -38,9 +40,11 @@ export class Viewer {
     root.adjust = (change, options) => this.adjust(change, options);
   }
 
-  /** New data from Python: { film, adjustment, map, colours, solid_from, texts, empty }. */
+  /** New data from Python: { film, adjustment, map, colours, solid_from, texts, height, group, linked }. */
   async setData(data) {
     this.data = data;
+    this.link.join(data.group ?? null, data.linked);
+    this.root.classList.toggle("grouped", Boolean(data.group));
     this.controls.setTexts(data.texts);
     this.root.style.setProperty("--film-height", data.height ?? "");
     this.root.querySelector(".bar-colours").style.background = colourBar(data.colours);
@@ -69,7 +73,8 @@ export class Viewer {
     this.view.turns = this.adjustment.quarter_turns;
     this.view.within = null;
     this.resize();
-    this.fit();
+    this.view.fit();
+    if (this.link.told) this.follow(this.link.told); // the next film is seen as the one before it was
     this.stage.setAttribute("aria-label", `${this.data.texts.film}, ${film.source_columns} × ${film.source_rows}`);
   }
 
@@ -89,11 +94,16 @@ export class Viewer {
 
   adjust(change, { moving = false } = {}) {
     if (!this.film) return;
+    this.take(change, moving);
+    if (!moving) this.reportSoon();
+    this.tell();
+  }
+
+  take(change, moving) {
     this.adjustment = { ...this.adjustment, ...change };
     this.moving = moving;
     clearTimeout(this.settling);
     if (moving) this.settling = setTimeout(() => this.redraw((this.moving = false)), 4 * QUIET_MS);
-    else this.reportSoon();
     this.redraw();
   }
 
@@ -103,10 +113,12 @@ export class Viewer {
     this.moving = false;
     this.redraw();
     this.reportSoon();
+    this.tell();
   }
 
   reportSoon() {
     clearTimeout(this.reporting);
+    if (this.data.group) return; // films that are compared are looked at; what is read stays as filed
     this.reporting = setTimeout(() => {
       const words = JSON.stringify(this.adjustment);
       if (!this.film || words === this.reported) return;
@@ -115,7 +127,20 @@ export class Viewer {
     }, QUIET_MS);
   }
 
+  /** Say to the viewers of the same group what is seen here; `follow` is what they do with it. */
+  tell() {
+    const { crop, quarter_turns: turns, ...tone } = this.adjustment; // these belong to one film
+    this.link.tell({ tone, place: this.view.place, moving: this.moving });
+  }
+
+  follow({ tone, place, moving }) {
+    if (!this.film) return;
+    this.view.place = place;
+    this.take(tone, moving);
+  }
+
   choose(tool) {
+    if (tool === "crop" && this.data.group) return;
     this.tool = tool;
     if (tool === "crop" && this.onlyCrop) this.showOnlyCrop(false);
     this.redraw();
@@ -142,16 +167,19 @@ export class Viewer {
   fit() {
     this.view.fit();
     this.redraw();
+    this.tell();
   }
 
   zoomBy(factor, at = { x: this.view.stage.width / 2, y: this.view.stage.height / 2 }) {
     this.view.zoomAt(factor, at);
     this.redraw();
+    this.tell();
   }
 
   panBy(dx, dy) {
     this.view.panBy(dx, dy);
     this.redraw();
+    this.tell();
   }
 
   showOnlyCrop(wanted = !this.onlyCrop) {
@@ -274,11 +302,13 @@ export class Viewer {
 
   state() {
     const { tool, opacity, adjustment, onlyCrop, drawMs, filmName } = this;
-    const { zoom, centre, fits } = this.view;
-    return { tool, opacity, adjustment, onlyCrop, drawMs, filmName, zoom, centre, fits, hasMap: Boolean(this.mapPicture) };
+    const { zoom, centre, fits, place } = this.view;
+    const hasMap = Boolean(this.mapPicture);
+    return { tool, opacity, adjustment, onlyCrop, drawMs, filmName, zoom, centre, fits, place, hasMap };
   }
 
   close() {
+    this.link.leave();
     this.resizing.disconnect();
     clearTimeout(this.reporting);
     clearTimeout(this.settling);

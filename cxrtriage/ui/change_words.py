@@ -49,7 +49,7 @@ def verdict_words(texts: Texts, change: Change) -> str:
     """One plain sentence on whether the change exceeds the error of the measure."""
 
     def named(verdict: str) -> str:
-        names = [name_words(texts, one.scale) for one in change.scales if one.verdict == verdict]
+        names = [texts.named("said", one.scale) for one in change.scales if one.verdict == verdict]
         return ", ".join(names)
 
     if change.verdict == "unknown":

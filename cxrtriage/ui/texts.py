@@ -415,7 +415,7 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "change_row_within_error": {"en": "Within the error of ±{error}: no change can be claimed."},
     "change_errors": {"en": "Two readers ±{readers}, this program ±{own}."},
     "change_error_own": {"en": "This program's; that of readers is not known."},
-    "change_scores": {"en": "{before} → {after}, of {full}"},
+    "change_scores": {"en": "{before} → {after} of {full}"},
     "change_meter": {"en": "{scale}: change {difference}, error ±{error}"},
     "change_foot": {
         "en": "±: 90 of 100 pairs of films without a true change stay within it, on each scale by itself. "
@@ -439,6 +439,10 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "scale_brixia": {"en": "Brixia score"},
     "scale_extent": {"en": "Extent"},
     "scale_opacity": {"en": "Opacity"},
+    "said_array_score": {"en": "affected zones"},
+    "said_brixia": {"en": "Brixia score"},
+    "said_extent": {"en": "extent"},
+    "said_opacity": {"en": "opacity"},
     "scale_of": {"en": "{scale}, 0 to {full}"},
     "scales_meaning": {"en": "What the scales mean"},
     "meaning_array_score": {

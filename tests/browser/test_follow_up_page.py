@@ -1,4 +1,4 @@
-"""The follow-up page in Chromium: two films that move together, what changed between them, wide and narrow."""
+"""The follow-up page in Chromium: two films that move together and what changed, wide and narrow."""
 
 from __future__ import annotations
 
@@ -49,10 +49,6 @@ def compared(tab: Any, served: Any, film_files: list[Path]) -> Any:
             arg=[place, day],
         )
     tab.wait_for_selector(".cx-change")
-    tab.wait_for_function(
-        "() => [...document.querySelectorAll('*')].length && "
-        "document.querySelectorAll('.st-key-course_viewers [data-testid=stBidiComponentRegular]').length >= 2"
-    )
     viewers = tab.locator(".viewer.has-film:not(.waiting)")
     viewers.nth(1).wait_for()
     for viewer in viewers.all():

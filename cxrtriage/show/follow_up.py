@@ -27,7 +27,7 @@ _TICKS = 4
 _OUTLINES = (
     "M {a},2.03 L {a},2.45 Q {b},3 {c},3 Q {d},3 {d},2.6 L {d},2.03 Z",
     "M {a},1.03 L {a},1.97 L {d},1.97 L {d},1.03 Z",
-    "M {a},0.97 L {a},0.02 Q {c},0.5 {d},0.3 L {d},0.97 Z",
+    "M {a},0.97 L {a},0.0 Q {b},0.42 {c},0.4 Q {d},0.38 {d},0.26 L {d},0.97 Z",
 )
 _GAP = 0.3  # between the lungs, as a share of a lung's width
 
@@ -64,7 +64,7 @@ def course_figure(points: Sequence[CoursePoint], full: float, title: str) -> go.
     )  # fmt: skip
     parts = 3 if full % 3 == 0 else 4
     ticks = [full * part / parts for part in range(parts + 1)]
-    figure.update_yaxes(range=[-0.04 * full, 1.16 * full], tickvals=ticks, **axis)
+    figure.update_yaxes(range=[-0.04 * full, 1.2 * full], tickvals=ticks, **axis)
     return figure
 
 
@@ -92,7 +92,7 @@ def _draw_points(figure: go.Figure, days: Sequence[datetime], points: Sequence[C
     for day, point in zip(days, points, strict=True):
         if point.chosen and point.scale is not None:
             figure.add_annotation(
-                x=day, y=max(point.scale.value, point.scale.interval[1]), yshift=11, showarrow=False,
+                x=day, y=max(point.scale.value, point.scale.interval[1]), yshift=14, showarrow=False,
                 text=f"<b>{point.scale.value:.1f}</b>", name="value",
             )  # fmt: skip
 
@@ -117,13 +117,13 @@ def zones_figure(before: Zones, after: Zones, full: float, words: Mapping[str, s
 
 def _draw_zone(figure: go.Figure, row: int, side: int, earlier: float, later: float, full: float) -> None:
     difference = later - earlier
-    a, b, c, d = (_across(side, part) for part in (0.0, 0.08, 0.62, 1.0))
+    a, b, c, d = (_across(side, part) for part in (0.0, 0.16, 0.6, 1.0))
     colour = (_MORE if difference > 0 else _LESS).format(alpha=0.75 * min(1.0, abs(difference) / full))
     figure.add_shape(
         type="path", path=_OUTLINES[row].format(a=a, b=b, c=c, d=d), fillcolor=colour,
         line={"color": _FAINT, "width": 1}, name=f"zone {row}{side}",
     )  # fmt: skip
-    x, y = _across(side, 0.54), (2.5, 1.5, 0.66)[row]
+    x, y = _across(side, 0.54), (2.5, 1.5, 0.69)[row]
     figure.add_annotation(
         x=x, y=y, text=f"<b>{signed(difference)}</b>", showarrow=False, yshift=8, font={"size": 17},
         name=f"difference {row}{side}",

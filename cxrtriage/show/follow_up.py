@@ -19,7 +19,7 @@ _LINE, _FAINT = "#2f7fd1", "rgba(128,136,145,0.55)"
 _CLEAR, _GRID = "rgba(0,0,0,0)", "rgba(128,136,145,0.2)"
 # Orange and blue differ for every kind of colour vision; both stay pale enough to be written on.
 _MORE, _LESS = "rgba(230,130,30,{alpha:.2f})", "rgba(47,127,209,{alpha:.2f})"
-CHART_HEIGHT, ZONES_HEIGHT = 210, 250  # pixels
+CHART_HEIGHT, ZONES_HEIGHT = 210, 264  # pixels
 _TICKS = 4
 
 # One lung in a box 1 wide and 3 high, three zones from the top; a to d run from its outer side to the middle
@@ -27,7 +27,7 @@ _TICKS = 4
 _OUTLINES = (
     "M {a},2.03 L {a},2.45 Q {b},3 {c},3 Q {d},3 {d},2.6 L {d},2.03 Z",
     "M {a},1.03 L {a},1.97 L {d},1.97 L {d},1.03 Z",
-    "M {a},0.97 L {a},0.0 Q {b},0.42 {c},0.4 Q {d},0.38 {d},0.26 L {d},0.97 Z",
+    "M {a},0.97 L {a},-0.15 Q {b},0.28 {c},0.26 Q {d},0.24 {d},0.1 L {d},0.97 Z",
 )
 _GAP = 0.3  # between the lungs, as a share of a lung's width
 
@@ -108,10 +108,10 @@ def zones_figure(before: Zones, after: Zones, full: float, words: Mapping[str, s
         for side in (0, 1):
             _draw_zone(figure, row, side, earlier[side], later[side], full)
     for side, name in ((0, words["right"]), (1, words["left"])):
-        figure.add_annotation(x=_across(side, 0.5), y=-0.16, text=name, showarrow=False, name="side")
+        figure.add_annotation(x=_across(side, 0.5), y=-0.3, text=name, showarrow=False, name="side")
     figure.update_layout(**_plain(ZONES_HEIGHT, words["title"], {"l": 2, "r": 2, "t": 34, "b": 4}))
     figure.update_xaxes(visible=False, range=[-0.04, 2.04 + _GAP], fixedrange=True)
-    figure.update_yaxes(visible=False, range=[-0.34, 3.05], fixedrange=True)
+    figure.update_yaxes(visible=False, range=[-0.46, 3.05], fixedrange=True)
     return figure
 
 
@@ -123,7 +123,7 @@ def _draw_zone(figure: go.Figure, row: int, side: int, earlier: float, later: fl
         type="path", path=_OUTLINES[row].format(a=a, b=b, c=c, d=d), fillcolor=colour,
         line={"color": _FAINT, "width": 1}, name=f"zone {row}{side}",
     )  # fmt: skip
-    x, y = _across(side, 0.54), (2.5, 1.5, 0.69)[row]
+    x, y = _across(side, 0.54), (2.5, 1.5, 0.62)[row]
     figure.add_annotation(
         x=x, y=y, text=f"<b>{signed(difference)}</b>", showarrow=False, yshift=8, font={"size": 17},
         name=f"difference {row}{side}",

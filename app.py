@@ -13,6 +13,7 @@ st.html(Path(__file__).parent / "cxrtriage" / "ui" / "style.css")
 page = st.navigation(
     [
         st.Page("pages/reading.py", title=texts["reading"], default=True),
+        st.Page("pages/follow_up.py", title=texts["follow_up"]),
         st.Page("pages/model_facts.py", title=texts["facts"]),
     ],
     position="top",

@@ -70,6 +70,14 @@ def read(film: Film, adjustment: Adjustment, name: str) -> None:
     _keep_maps(film, adjustment, saliencies)
 
 
+def assessed(film: Film, name: str) -> Assessment:
+    """What the models say of the film as filed, without maps; taken from this session if it has it."""
+    found = kept_reading(film, Adjustment())
+    if found is None:
+        found = loaded_triage().assess(film, file=name)
+    return found
+
+
 def held_against(assessment: Assessment, operating_point: str) -> Assessment:
     """The same scores beside other thresholds; the film is not read anew."""
     held: Assessment = loaded_triage().held_against(assessment, operating_point)

@@ -460,6 +460,144 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "en": "It also learnt {findings}, but not well enough to be shown (AUROC under 0.70, or too few "
         "films)."
     },
+    # --- follow-up
+    "follow_up": {"en": "Follow-up"},
+    "course_open": {"en": "Open films of one patient"},
+    "course_open_drop": {"en": "or drop them here, or a course saved before (JSON)"},
+    "course_open_help": {
+        "en": "Several chest films at once (DICOM, PNG, JPEG, TIFF or WebP), or the JSON of a course that "
+        "was saved here. They stay on this machine and are not kept."
+    },
+    "course_label": {"en": "Label"},
+    "course_label_hint": {"en": "Label of your own"},
+    "course_label_help": {
+        "en": "What you call this course. It is never taken from the files, and it is saved with the course: "
+        "put in no name of a patient."
+    },
+    "course_save": {"en": "Export course"},
+    "course_save_help": {
+        "en": "Label, dates, file names and scores of all films that have a date, as JSON. No films."
+    },
+    "course_clear": {"en": "Start anew"},
+    "course_clear_help": {"en": "Takes away all films, dates and the label."},
+    "course_problem": {"en": "{name}: {problem}"},
+    "course_known": {"en": "This film is in the course already."},
+    "course_full": {"en": "A course holds at most {most} films here; remove one first."},
+    "course_not_one": {"en": "This is no saved course; choose the JSON that this page exported."},
+    "course_other_label": {
+        "en": "This course has the label {label} and may be another patient's; start anew before you open it."
+    },
+    "course_nameless": {"en": "Film"},
+    "course_empty": {"en": "How a patient's films change"},
+    "course_empty_words": {
+        "en": "Open two or more chest films of one patient and give each its date. They stand side by side "
+        "with the same zoom and window, and the page says whether their scores differ by more than the error "
+        "of the measure."
+    },
+    "course_date": {"en": "Date"},
+    "course_date_of": {"en": "Date of {name}"},
+    "course_remove": {"en": "Remove"},
+    "course_remove_of": {"en": "Remove {name} from the course"},
+    "course_numbers_only": {"en": "Scores only. Open the film again to see it."},
+    "course_size": {"en": "{columns} × {rows}"},
+    "course_undated": {
+        "en": "Give each film its date; none is taken from the files. {count} still lack one."
+    },
+    "course_undated_one": {
+        "en": "Give each film its date; none is taken from the files. One still lacks its own."
+    },
+    "course_one_more": {"en": "One more film with a date, and both are compared here."},
+    "course_reading": {"en": "Reading film {place} of {count} …"},
+    "course_before": {"en": "Earlier film"},
+    "course_after": {"en": "Later film"},
+    "course_film": {"en": "{date}: {name}"},
+    "course_linked": {"en": "Move both together"},
+    "course_linked_help": {
+        "en": "Zoom, place, window and inversion of one film are those of the other; also when you choose "
+        "another date. The window is a share of each film's own greys."
+    },
+    "course_no_film": {"en": "No film here"},
+    "course_no_film_words": {
+        "en": "This date came with a saved course, which holds scores only. Open its film again to see it."
+    },
+    "months": {"en": "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"},
+    "date": {"en": "{day} {month} {year}"},
+    "days_none": {"en": "same day"},
+    "days_one": {"en": "1 day"},
+    "days_many": {"en": "{days} days"},
+    "change": {"en": "{before} to {after} ({days})"},
+    "change_waits": {"en": "Reading the films …"},
+    "change_more": {"en": "More in the later film, beyond the error of the measure: {scales}."},
+    "change_less": {"en": "Less in the later film, beyond the error of the measure: {scales}."},
+    "change_mixed": {
+        "en": "The scales disagree, each beyond its error. More in the later film: {more}; less: {less}."
+    },
+    "change_within_error": {
+        "en": "No scale changed beyond the error of the measure. A smaller change may be there all the same."
+    },
+    "change_unknown": {"en": "Whether the patient's lungs changed cannot be said in numbers."},
+    "change_row_more": {"en": "More: the change exceeds the error of ±{error}."},
+    "change_row_less": {"en": "Less: the change exceeds the error of ±{error}."},
+    "change_row_within_error": {"en": "Within the error of ±{error}: no change can be claimed."},
+    "change_errors": {"en": "Two readers ±{readers}, this program ±{own}."},
+    "change_error_own": {"en": "This program's; that of readers is not known."},
+    "change_scores": {"en": "{before} → {after} of {full}"},
+    "change_meter": {"en": "{scale}: change {difference}, error ±{error}"},
+    "change_foot": {
+        "en": "±: 90 of 100 pairs of films without a true change stay within it, on each scale by itself. "
+        "The larger of both errors counts."
+    },
+    "change_views": {
+        "en": "One film is {before}, the other {after}: some of a change, or of none, may come from that."
+    },
+    "change_versions": {
+        "en": "The two films were read by different versions of the nets; open both films to read them anew."
+    },
+    "change_lungs": {"en": "{date}: {sentence}"},
+    "severity_none": {
+        "en": "These readings hold no severity scores, since no severity net is installed: compare the films "
+        "by eye."
+    },
+    "severity_no_lungs": {"en": "{date}: no severity score, since two lungs were not found."},
+    "severity_missing": {"en": "{date}: this reading holds no severity score."},
+    "severity_refused": {"en": "{date}: this film was refused when it was read."},
+    "scale_array_score": {"en": "Affected zones"},
+    "scale_brixia": {"en": "Brixia score"},
+    "scale_extent": {"en": "Extent"},
+    "scale_opacity": {"en": "Opacity"},
+    "said_array_score": {"en": "affected zones"},
+    "said_brixia": {"en": "Brixia score"},
+    "said_extent": {"en": "extent"},
+    "said_opacity": {"en": "opacity"},
+    "scale_of": {"en": "{scale}, 0 to {full}"},
+    "scales_meaning": {"en": "What the scales mean"},
+    "meaning_array_score": {
+        "en": "Affected zones: how many of six lung zones show an opacity, 0 to 6 (array score, Park 2021)."
+    },
+    "meaning_brixia": {
+        "en": "Brixia score: 0 to 3 in each of six zones, from clear over interstitial to mostly alveolar, "
+        "0 to 18 in all (Borghesi 2020)."
+    },
+    "meaning_extent": {
+        "en": "Extent: how much of both lungs is opaque, 0 to 4 a lung, 0 to 8 in all (Cohen 2020)."
+    },
+    "meaning_opacity": {
+        "en": "Opacity: how dense it is, 0 to 3 a lung, 0 to 6 in all, 6 being white (Cohen 2020)."
+    },
+    "course_chart": {"en": "Scores over time"},
+    "course_chart_foot": {
+        "en": "Bars: the interval that holds the readers' score in 90 of 100 films. Filled: the two films "
+        "compared above."
+    },
+    "course_hover": {"en": "{date}<br>{value} ({low} to {high}) of {full}"},
+    "zones_brixia": {"en": "Brixia by zone, 0 to 3"},
+    "zones_array": {"en": "Chance affected, 0 to 1"},
+    "zones_right": {"en": "Right"},
+    "zones_left": {"en": "Left"},
+    "zones_foot": {
+        "en": "Later minus earlier. Zones have no interval of their own, and two readers differ by {readers} "
+        "in a Brixia zone on average: read them for where, not for whether."
+    },
     # --- versions
     "about": {"en": "Read in {seconds} s by cxrtriage {version}. Weights: {weights}."},
     "download": {"en": "Save as JSON"},

@@ -54,6 +54,8 @@ def film_viewer(
     adjustment: Adjustment | None = None,
     overlay: ViewerMap | None = None,
     height: str | None = None,
+    group: str | None = None,
+    linked: bool = True,
     key: str = "film_viewer",
 ) -> ViewerResult:
     """Draw the viewer and return what the user has set in it.
@@ -61,6 +63,10 @@ def film_viewer(
     `adjustment` is where a film starts when it is opened; from then on the browser's own is the newer one.
     `film` None shows the empty stage with the texts `empty_title` and `empty_words`. `height` is the
     stage's as a CSS length; by default as much as fits the window.
+
+    Viewers of one `group` on a page share zoom, place and greys while they are `linked`, in the browser
+    and without a rerun; a film that is opened in the group later is shown the same way. They have no crop
+    and no sliders and report nothing: the result is `adjustment` as it came.
     """
     start = adjustment or Adjustment()
     data: dict[str, Any] = {
@@ -71,6 +77,8 @@ def film_viewer(
         "colours": MAP_ANCHORS,
         "solid_from": SOLID_FROM,
         "height": height,
+        "group": group,
+        "linked": linked,
     }
     packs: dict[str, Pack] = {}
     if film is None:

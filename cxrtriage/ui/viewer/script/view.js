@@ -43,6 +43,22 @@ export class View {
     this.centre = { x: x + width / 2, y: y + height / 2 };
   }
 
+  /** How the film lies, whatever its size and the stage's: zoom against the fitted one, centre in 0..1. */
+  get place() {
+    const { width, height } = this.turned;
+    const centre = { x: this.centre.x / width, y: this.centre.y / height };
+    return { fits: this.fits, zoom: this.zoom / this.fitZoom, centre };
+  }
+
+  set place({ fits, zoom, centre }) {
+    this.fit();
+    if (fits) return;
+    const { width, height } = this.turned;
+    this.fits = false;
+    this.zoom = zoom * this.fitZoom;
+    this.centre = { x: centre.x * width, y: centre.y * height };
+  }
+
   resize(width, height) {
     this.stage = { width: Math.max(1, width), height: Math.max(1, height) };
     if (this.fits) this.fit();

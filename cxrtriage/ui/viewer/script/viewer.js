@@ -6,6 +6,7 @@ import { Controls } from "./controls.js";
 import { drawCrop, isFull } from "./crop.js";
 import { Gestures } from "./gestures.js";
 import { Keys } from "./keys.js";
+import { Link } from "./link.js";
 import { colourBar, mapCanvas } from "./overlay.js";
 import { fetched } from "./packs.js";
 import { Picture, draftOf } from "./picture.js";
@@ -34,6 +35,7 @@ export class Viewer {
     this.controls = new Controls(root, this);
     this.gestures = new Gestures(this.stage, this);
     this.keys = new Keys(root, this.stage, this, this.gestures);
+    this.link = new Link((told) => this.follow(told));
     this.resizing = new ResizeObserver(() => this.resize());
     this.resizing.observe(this.stage);
     root.readAdjustedPixels = () => this.readAdjustedPixels();
@@ -41,9 +43,11 @@ export class Viewer {
     root.adjust = (change, options) => this.adjust(change, options);
   }
 
-  /** New data from Python: { film, adjustment, map, colours, solid_from, texts, empty }. */
+  /** New data from Python: { film, adjustment, map, colours, solid_from, texts, height, group, linked }. */
   async setData(data) {
     this.data = data;
+    this.link.join(data.group ?? null, data.linked);
+    this.root.classList.toggle("grouped", Boolean(data.group));
     this.controls.setTexts(data.texts);
     this.root.style.setProperty("--film-height", data.height ?? "");
     this.root.querySelector(".bar-colours").style.background = colourBar(data.colours);
@@ -72,7 +76,8 @@ export class Viewer {
     this.view.turns = this.adjustment.quarter_turns;
     this.view.within = null;
     this.resize();
-    this.fit();
+    this.view.fit();
+    if (this.link.told) this.follow(this.link.told); // the next film is seen as the one before it was
     this.stage.setAttribute("aria-label", `${this.data.texts.film}, ${film.source_columns} × ${film.source_rows}`);
   }
 
@@ -97,11 +102,16 @@ export class Viewer {
 
   adjust(change, { moving = false } = {}) {
     if (!this.film) return;
+    this.take(change, moving);
+    if (!moving) this.reportSoon();
+    this.tell();
+  }
+
+  take(change, moving) {
     this.adjustment = { ...this.adjustment, ...change };
     this.moving = moving;
     clearTimeout(this.settling);
     if (moving) this.settling = setTimeout(() => this.redraw((this.moving = false)), 4 * QUIET_MS);
-    else this.reportSoon();
     this.redraw();
   }
 
@@ -111,10 +121,12 @@ export class Viewer {
     this.moving = false;
     this.redraw();
     this.reportSoon();
+    this.tell();
   }
 
   reportSoon() {
     clearTimeout(this.reporting);
+    if (this.data.group) return; // films that are compared are looked at; what is read stays as filed
     this.reporting = setTimeout(() => {
       const words = JSON.stringify(this.adjustment);
       if (!this.film || words === this.reported) return;
@@ -123,7 +135,20 @@ export class Viewer {
     }, QUIET_MS);
   }
 
+  /** Say to the viewers of the same group what is seen here; `follow` is what they do with it. */
+  tell() {
+    const { crop, quarter_turns: turns, ...tone } = this.adjustment; // these belong to one film
+    this.link.tell({ tone, place: this.view.place, moving: this.moving });
+  }
+
+  follow({ tone, place, moving }) {
+    if (!this.film) return;
+    this.view.place = place;
+    this.take(tone, moving);
+  }
+
   choose(tool) {
+    if (tool === "crop" && this.data.group) return;
     this.tool = tool;
     if (tool === "crop" && this.onlyCrop) this.showOnlyCrop(false);
     this.redraw();
@@ -150,16 +175,19 @@ export class Viewer {
   fit() {
     this.view.fit();
     this.redraw();
+    this.tell();
   }
 
   zoomBy(factor, at = { x: this.view.stage.width / 2, y: this.view.stage.height / 2 }) {
     this.view.zoomAt(factor, at);
     this.redraw();
+    this.tell();
   }
 
   panBy(dx, dy) {
     this.view.panBy(dx, dy);
     this.redraw();
+    this.tell();
   }
 
   showOnlyCrop(wanted = !this.onlyCrop) {
@@ -296,12 +324,14 @@ export class Viewer {
 
   state() {
     const { tool, opacity, mapHidden, level, adjustment, onlyCrop, drawMs, filmName } = this;
-    const { zoom, centre, fits } = this.view;
+    const { zoom, centre, fits, place } = this.view;
     const [hasMap, hasContour] = [Boolean(this.mapPicture), Boolean(this.map) && !mapHidden];
-    return { tool, opacity, mapHidden, level, adjustment, onlyCrop, drawMs, filmName, zoom, centre, fits, hasMap, hasContour };
+    const own = { tool, opacity, mapHidden, level, adjustment, onlyCrop, drawMs, filmName };
+    return { ...own, zoom, centre, fits, place, hasMap, hasContour };
   }
 
   close() {
+    this.link.leave();
     this.resizing.disconnect();
     clearTimeout(this.reporting);
     clearTimeout(this.settling);

@@ -40,7 +40,7 @@ def change_card(texts: Texts, change: Change) -> str:
     if rows:
         content += foot(texts["change_foot"])
         content += folded(
-            texts["scales_meaning"], paragraphs(*(texts[f"meaning_{name}"] for name in FULL_SCALE))
+            texts["course_meanings"], paragraphs(*(texts[f"meaning_{name}"] for name in FULL_SCALE))
         )
     return card(content, heading)
 
@@ -56,7 +56,7 @@ def verdict_words(texts: Texts, change: Change) -> str:
         without = [visit for visit in (change.before, change.after) if visit.severity is None]
         reasons = [_reason(visit) for visit in without]
         if reasons == ["missing", "missing"]:
-            return texts["severity_none"]
+            return texts["visit_none"]
         return " ".join([texts["change_unknown"], *(missing_words(texts, visit) for visit in without)])
     return texts.fill(
         f"change_{change.verdict}",
@@ -70,7 +70,7 @@ def missing_words(texts: Texts, visit: Visit) -> str:
     """Why a film has no severity score; empty where it has one."""
     if visit.severity is not None:
         return ""
-    return texts.fill(f"severity_{_reason(visit)}", date=date_words(texts, visit.date))
+    return texts.fill(f"visit_{_reason(visit)}", date=date_words(texts, visit.date))
 
 
 def _reason(visit: Visit) -> str:

@@ -189,8 +189,8 @@ def change_panel(texts: Texts, pair: tuple[CourseFilm, CourseFilm]) -> None:
 
 def _zones(texts: Texts, before: Severity, after: Severity) -> None:
     drawn = (
-        ("zones_brixia", before.brixia.zones, after.brixia.zones, 3.0),
-        ("zones_array", before.array, after.array, 1.0),
+        ("change_zones_brixia", before.brixia.zones, after.brixia.zones, 3.0),
+        ("change_zones_array", before.array, after.array, 1.0),
     )
     sides = {"right": texts["zones_right"], "left": texts["zones_left"]}
     with st.container(key="course_zones"):

@@ -554,23 +554,19 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "en": "The two films were read by different versions of the nets; open both films to read them anew."
     },
     "change_lungs": {"en": "{date}: {sentence}"},
-    "severity_none": {
+    "visit_none": {
         "en": "These readings hold no severity scores, since no severity net is installed: compare the films "
         "by eye."
     },
-    "severity_no_lungs": {"en": "{date}: no severity score, since two lungs were not found."},
-    "severity_missing": {"en": "{date}: this reading holds no severity score."},
-    "severity_refused": {"en": "{date}: this film was refused when it was read."},
-    "scale_array_score": {"en": "Affected zones"},
-    "scale_brixia": {"en": "Brixia score"},
-    "scale_extent": {"en": "Extent"},
-    "scale_opacity": {"en": "Opacity"},
+    "visit_no_lungs": {"en": "{date}: no severity score, since two lungs were not found."},
+    "visit_missing": {"en": "{date}: this reading holds no severity score."},
+    "visit_refused": {"en": "{date}: this film was refused when it was read."},
     "said_array_score": {"en": "affected zones"},
     "said_brixia": {"en": "Brixia score"},
     "said_extent": {"en": "extent"},
     "said_opacity": {"en": "opacity"},
     "scale_of": {"en": "{scale}, 0 to {full}"},
-    "scales_meaning": {"en": "What the scales mean"},
+    "course_meanings": {"en": "What the scales mean"},
     "meaning_array_score": {
         "en": "Affected zones: how many of six lung zones show an opacity, 0 to 6 (array score, Park 2021)."
     },
@@ -590,8 +586,8 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "compared above."
     },
     "course_hover": {"en": "{date}<br>{value} ({low} to {high}) of {full}"},
-    "zones_brixia": {"en": "Brixia by zone, 0 to 3"},
-    "zones_array": {"en": "Chance affected, 0 to 1"},
+    "change_zones_brixia": {"en": "Brixia by zone, 0 to 3"},
+    "change_zones_array": {"en": "Chance affected, 0 to 1"},
     "zones_right": {"en": "Right"},
     "zones_left": {"en": "Left"},
     "zones_foot": {

@@ -123,9 +123,9 @@ def chosen_pair(texts: Texts, course: SessionCourse) -> tuple[CourseFilm, Course
         return None
     numbers = [film.number for film in films]
     with st.container(horizontal=True, key="course_pair"):
-        before = _chosen_film(texts, course, "before", films[:-1], numbers[-2])
+        before = _chosen_film(texts["course_before"], texts, course, "before", films[:-1], numbers[-2])
         later = films[films.index(before) + 1 :]
-        after = _chosen_film(texts, course, "after", later, numbers[-1])
+        after = _chosen_film(texts["course_after"], texts, course, "after", later, numbers[-1])
         linked = st.container(key="course_link")
     with linked:
         st.toggle(texts["course_linked"], True, key="course_linked", help=texts["course_linked_help"])
@@ -133,7 +133,7 @@ def chosen_pair(texts: Texts, course: SessionCourse) -> tuple[CourseFilm, Course
 
 
 def _chosen_film(
-    texts: Texts, course: SessionCourse, side: str, films: Sequence[CourseFilm], start: int
+    label: str, texts: Texts, course: SessionCourse, side: str, films: Sequence[CourseFilm], start: int
 ) -> CourseFilm:
     by_number = {film.number: film for film in films}
     kept = getattr(course, side)
@@ -144,7 +144,7 @@ def _chosen_film(
         setattr(course, side, st.session_state[key])
 
     number = st.selectbox(
-        texts[f"course_{side}"],
+        label,
         options,
         index=options.index(kept if kept in by_number else start),
         format_func=lambda n: texts.fill(

@@ -494,7 +494,6 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "with the same zoom and window, and the page says whether their scores differ by more than the error "
         "of the measure."
     },
-    "course_date": {"en": "Date"},
     "course_date_of": {"en": "Date of {name}"},
     "course_remove": {"en": "Remove"},
     "course_remove_of": {"en": "Remove {name} from the course"},

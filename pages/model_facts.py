@@ -24,7 +24,9 @@ with st.container(key="facts"):
         list(names),
         key="facts_model",
         start=names[0],
-        words=lambda one: texts.get(f"facts_{one}", one) if one in (ENSEMBLE, SEVERITY) else one,
+        words=lambda one: {ENSEMBLE: texts["facts_ensemble"], SEVERITY: texts["facts_severity"]}.get(
+            one, one
+        ),
         help=texts["facts_model_help"],
     )
     try:

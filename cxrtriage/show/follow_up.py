@@ -89,10 +89,13 @@ def _draw_points(figure: go.Figure, days: Sequence[datetime], points: Sequence[C
             "color": _LINE, "opacity": 1, "line": {"width": 2},
         },
     )  # fmt: skip
-    for day, point in zip(days, points, strict=True):
-        if point.chosen and point.scale is not None:
+    chosen = [pair for pair in zip(days, points, strict=True) if pair[1].chosen]
+    for place, (day, point) in enumerate(chosen):
+        if point.scale is not None:
+            # Two numbers close together lean away from each other.
             figure.add_annotation(
                 x=day, y=max(point.scale.value, point.scale.interval[1]), yshift=14, showarrow=False,
+                xanchor="left" if place else "right", xshift=-10 if place else 10,
                 text=f"<b>{point.scale.value:.1f}</b>", name="value",
             )  # fmt: skip
 

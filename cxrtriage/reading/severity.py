@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from cxrtriage.film.film import Film
-from cxrtriage.nets.severity import ZONES
+from cxrtriage.nets.severity import BRIXIA_ZONE, EXTENT, OPACITY, ZONES
 from cxrtriage.reading.assessment import Brixia, Category, LungsSeen, Severity, Zones
 from cxrtriage.reading.input_form import InputForm
 from cxrtriage.reading.lungs import Lungs
@@ -101,16 +102,18 @@ class SeverityReader:
     def severity(self, scores: SeverityScores, lungs: Lungs) -> Severity:
         """The scores with their intervals, as they are told."""
         chances = calibrated_array(scores.array, self.card.array)
-        array_score = self.card.scale("array_score", float(chances.sum()))
-        brixia = _pairs(np.round(scores.brixia, 2))
+        array_score = self.card.scale("array_score", float(counted(chances, self.card.least_chance).sum()))
+        zones = curved(scores.brixia, self.card.curves.get("brixia_zone"), BRIXIA_ZONE)
+        extent = float(curved(scores.extent, self.card.curves.get("extent"), EXTENT))
+        opacity = float(curved(scores.opacity, self.card.curves.get("opacity"), OPACITY))
         return Severity(
             LungsSeen(lungs.found, round(lungs.confidence, 3), lungs.codes),
             _pairs(np.round(chances, 3)),
             array_score,
-            Brixia(brixia, self.card.scale("brixia", float(scores.brixia.sum()))),
-            self.card.scale("extent", scores.extent),
-            self.card.scale("opacity", scores.opacity),
-            category_of(scores.opacity),
+            Brixia(_pairs(np.round(zones, 2)), self.card.scale("brixia", float(zones.sum()))),
+            self.card.scale("extent", extent),
+            self.card.scale("opacity", opacity),
+            category_of(opacity),
         )
 
     def map(self, scores: SeverityScores, film: Film, lungs: Lungs) -> SeverityMap:
@@ -125,6 +128,19 @@ def calibrated_array(chances: np.ndarray, scaling: tuple[float, float]) -> np.nd
     held = np.clip(chances, 1e-4, 1 - 1e-4)
     logits = scaling[0] * np.log(held / (1 - held)) + scaling[1]
     return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))
+
+
+def curved(said: Any, curve: tuple[float, float] | None, most: float) -> np.ndarray:
+    """Scores (any shape) of the nets as they are told, 0 where they are 0 and at most `most`."""
+    values = np.asarray(said, float)
+    if curve is None:
+        return values
+    return np.asarray(np.clip(curve[0] * values + curve[1] * np.sqrt(np.maximum(values, 0)), 0, most))
+
+
+def counted(chances: np.ndarray, least: float) -> np.ndarray:
+    """Chances of zones, those below `least` as 0: six small ones are no affected zone."""
+    return np.where(chances >= least, chances, 0.0)
 
 
 def category_of(opacity: float) -> Category:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,9 @@ class SeverityCard:
 
     `members`: first 12 digits of sha256 by name. `array`: factor and shift of the logit of a zone's chance,
     from films no net had seen. `widths`: by scale, steps of (greatest value, half-width): so far from the
-    value lay nine readers' scores of ten. `figures`: errors by scale, readers' and ours.
+    value lay nine readers' scores of ten. `figures`: errors by scale, readers' and ours. `curves`: by scale
+    (`brixia_zone`, `extent`, `opacity`), a and b of told = a * said + b * sqrt(said), since nets that learnt
+    from few films say too little. `least_chance`: a zone's chance below it does not count in the array score.
     """
 
     members: dict[str, str]
@@ -30,6 +32,8 @@ class SeverityCard:
     widths: dict[str, tuple[tuple[float, float], ...]]
     figures: dict[str, Any]
     cautions: tuple[str, ...] = ()
+    curves: dict[str, tuple[float, float]] = field(default_factory=dict)
+    least_chance: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -39,6 +43,8 @@ class SeverityCard:
             "widths": {name: [list(step) for step in steps] for name, steps in self.widths.items()},
             "figures": self.figures,
             "cautions": list(self.cautions),
+            "curves": {name: list(curve) for name, curve in self.curves.items()},
+            "least_chance": self.least_chance,
         }
 
     @classmethod
@@ -55,6 +61,8 @@ class SeverityCard:
             },
             values["figures"],
             tuple(values.get("cautions", ())),
+            {name: (float(a), float(b)) for name, (a, b) in values["curves"].items()},
+            float(values["least_chance"]),
         )
 
     def scale(self, name: str, value: float) -> Scale:

@@ -160,13 +160,15 @@ def _card(
         )
         zones = zones_shown(texts, severity, scale or BRIXIA)
         bars = scale_bars(texts, severity, errors)
-        st.plotly_chart(
-            severity_figure(zones, bars, (texts["right_side"], texts["left_side"]), _palette()),
-            theme=None,  # our own colours, since the report has them too
-            config=_PLOT,
-            key="severity_figure",
-            alt=spoken_figure(texts, zones, bars),
-        )
+        # Streamlit draws a changed figure beside the old one for a moment; the chart's own place hides that.
+        with st.container(key="severity_chart", gap=None):
+            st.plotly_chart(
+                severity_figure(zones, bars, (texts["right_side"], texts["left_side"]), _palette()),
+                theme=None,  # our own colours, since the report has them too
+                config=_PLOT,
+                key="severity_figure",
+                alt=spoken_figure(texts, zones, bars),
+            )
         agreed = paragraphs(texts["disagree_nowhere"], kind="cx-small") if severity else ""
         st.html(
             f'<div class="cx-agreement" role="status">{paragraphs(*lines) or agreed}</div>'

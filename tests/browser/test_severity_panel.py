@@ -29,6 +29,7 @@ def read_film(page: Any) -> None:
     page.set_input_files("input[type=file]", FILM)
     page.wait_for_selector(f"{CARD} :text('Moderate')")
     page.wait_for_selector(f"{FIGURE} :text('2.4 of 8')")
+    page.wait_for_function("place => document.querySelectorAll(place).length === 1", arg=FIGURE)
 
 
 def choose_lesions(page: Any) -> Any:

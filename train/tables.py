@@ -47,8 +47,9 @@ def _members(ensemble: Figures, together: str) -> list[str]:
     return [
         "",
         f"The ensemble that reads unless others are asked for is {together}:",
-        f"the most nets that come within {CHANCE} of the highest mean AUROC over the classes on the",
-        "validation films, where all films and those within sources that show both count alike (the",
+        "the net that held best in a hospital left out of training, and with it the most nets that come",
+        f"within {CHANCE} of the highest mean AUROC over the classes on the validation films that nets with it",
+        "reach, where all films and those within sources that show both count alike (the",
         "first alone rewards telling hospitals apart); nets of different making hold better elsewhere.",
         "",
         "| nets | AUROC, validation films | all films | within sources |",

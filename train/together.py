@@ -72,7 +72,8 @@ def evaluate_together(
     sums = {name: net.member.card.sha256 for name, net in nets.items()}
     best = _findings_net(figures)
     version = {"name": best, "sha256": sums[best][:12]} if best else {}
-    members = chosen_members({names: merit["mean"] for names, merit in validated.items()})
+    anchor = best_unseen(figures)
+    members = chosen_members({names: merit["mean"] for names, merit in validated.items()}, anchor)
     print(f"the ensemble: {combination_name(members)}", flush=True)
     named = (combination_name(members), combination_name(list(nets)))
     measured = {name: of if name in named else _summary(of) for name, of in measured.items()}
@@ -101,11 +102,30 @@ def _summary(figures: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def chosen_members(merits: dict[tuple[str, ...], float]) -> tuple[str, ...]:
+def best_unseen(figures: dict[str, dict[str, Any]]) -> str:
+    """The net with the highest AUROC of the first class in the hospitals that several nets were left without,
+    against normal films; "" where no two nets were measured so."""
+    folds: dict[str, dict[str, float]] = {}
+    for name, of in figures.items():
+        for fold, found in of["leave_one_source_out"].items():
+            first = next(iter(found["classes"].values()), None)
+            if first and first["all"]["against_normal"]:
+                folds.setdefault(fold, {})[name] = first["all"]["against_normal"]["value"]
+    compared = [aurocs for aurocs in folds.values() if len(aurocs) > 1]
+    if not compared:
+        return ""
+    most = max(compared, key=len)
+    return max(most, key=lambda name: most[name])
+
+
+def chosen_members(merits: dict[tuple[str, ...], float], anchor: str = "") -> tuple[str, ...]:
     """The most nets that come within chance of the best merit, and of as many the better.
 
     Nets of different making hold better together in a hospital they never saw, and only several can disagree.
+    `anchor`, the net that held best in one, is a member in any case: films of the hospitals trained on cannot
+    tell its worth.
     """
+    merits = {names: merit for names, merit in merits.items() if not anchor or anchor in names}
     best = max(merits.values())
     near = [names for names, merit in merits.items() if merit >= best - CHANCE]
     return max(near, key=lambda names: (len(names), merits[names]))

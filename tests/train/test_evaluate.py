@@ -26,7 +26,7 @@ from train.manifest import read_films
 from train.scores import Scores
 from train.settings import SettingsError, read_settings
 from train.thresholds import source_weights
-from train.together import chosen_members
+from train.together import best_unseen, chosen_members
 
 CLASSES = ("tuberculosis", "covid19")
 FINDINGS = ("no_finding", "opacity")
@@ -264,3 +264,20 @@ def test_of_combinations_within_chance_of_the_best_the_largest_reads():
     merits = {("a",): 0.890, ("b",): 0.850, ("a", "b"): 0.888, ("a", "c"): 0.889, ("a", "b", "c"): 0.880}
     assert chosen_members(merits) == ("a", "c")
     assert chosen_members({("a",): 0.9, ("a", "b"): 0.8}) == ("a",)
+
+
+def test_the_net_that_held_best_elsewhere_reads_in_any_case():
+    merits = {("a",): 0.95, ("b",): 0.85, ("a", "b"): 0.90, ("a", "c"): 0.96, ("a", "b", "c"): 0.897}
+    assert chosen_members(merits, "b") == ("a", "b", "c")
+
+
+def test_what_held_best_elsewhere_is_measured_where_several_nets_were_left_out():
+    def figures(**folds: float) -> dict[str, object]:
+        found = {
+            fold: {"classes": {"tuberculosis": {"all": {"against_normal": {"value": value}}}}}
+            for fold, value in folds.items()
+        }
+        return {"leave_one_source_out": found}
+
+    assert best_unseen({"a": figures(north=0.8, south=0.99), "b": figures(north=0.9), "c": figures()}) == "b"
+    assert best_unseen({"a": figures(north=0.8), "b": figures(south=0.9)}) == ""

@@ -54,7 +54,13 @@ def test_0_where_all_were_read_and_rows_go_to_the_file(tmp_path, capsys):
     (line,) = out.read_text().splitlines()
     values = json.loads(line)
     assert values["schema"] == "cxrtriage/assessment/1"
-    assert values["severity"] is None
+    severity = values["severity"]
+    assert severity["lungs"]["found"] == 2
+    for name, most in (("extent", 8), ("opacity", 6)):
+        low, high = severity[name]["interval"]
+        assert 0 <= low <= severity[name]["value"] <= high <= most
+    assert severity["brixia"]["interval"][0] <= severity["brixia"]["global"] <= 18
+    assert [len(row) for row in severity["array"]] == [2, 2, 2]
     assert values["findings"] is None or all(0 <= share <= 1 for share in values["findings"].values())
     for score in values["diagnosis"]["classes"].values():
         assert score["operating_point"] == "sensitivity_0.90"

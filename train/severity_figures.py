@@ -225,6 +225,8 @@ def error_figures(scored: Scored, part: str) -> dict[str, Any]:
     values = at(np.arange(len(errors)))
     told: dict[str, Any] = {"films": int(known.sum()), "patients": len(set(patients))}
     for number, name in enumerate(("mae", "mse", "r2")):
+        if not np.isfinite(drawn[:, number]).any() or not np.isfinite(values[number]):
+            continue  # films that are all alike have no spread to explain
         low, high = np.nanpercentile(drawn[:, number], [2.5, 97.5])
         told[name] = round(float(values[number]), 3)
         told[f"{name}_interval"] = [round(float(low), 3), round(float(high), 3)]

@@ -200,7 +200,7 @@ def test_everything_that_was_promised_is_in_the_results(evaluated):
     assert fold["classes"]["tuberculosis"]["all"]["against_rest"]["films"] == [66, 22]
     assert fold["classes"]["tuberculosis"]["calls"]["operating_point"] == "sensitivity_0.90"
     page = (results / "diagnosis.md").read_text()
-    for text in ("## Tuberculosis", "## Covid19", "one + two", "south (left out: south)", "lungs out"):
+    for text in ("## Tuberculosis", "## Covid19", "| one+two |", "south (left out: south)", "lungs out"):
         assert text in page
     assert "| opacity | 8 / 24 |" in (results / "findings.md").read_text()
     plots = sorted(path.name for path in (results / "plots").iterdir())

@@ -197,10 +197,10 @@ def fit_array(parts: dict[str, np.ndarray], data: SeverityData, index: np.ndarra
         lost = torch.nn.functional.binary_cross_entropy_with_logits(
             scaling[0] * logits + scaling[1], target, weight=weights
         )
-        lost.backward()  # type: ignore[no-untyped-call]  # torch's own
+        lost.backward()
         return lost
 
-    optimiser.step(loss)  # type: ignore[no-untyped-call]  # torch's own
+    optimiser.step(loss)
     factor, shift = scaling.detach().tolist()
     return round(factor, 4), round(shift, 4)
 

@@ -88,8 +88,8 @@ def model_facts(name: str, weights: Path = WEIGHTS_FOLDER, results: Path = RESUL
         severity = read_severity_card(weights)
         if severity is None:
             raise WeightsError("weights_missing", f"{SEVERITY_FILE} is not there; fetch the weights again.")
-        parts = tuple(read_card(member, weights) for member in severity.members)
-        return ModelFacts(name, parts, "", severity.figures, {})
+        members = tuple(read_card(member, weights) for member in severity.members)
+        return ModelFacts(name, members, "", severity.figures, {})
     if name == ENSEMBLE:
         ensemble = read_ensemble(weights)
         cards = tuple(read_card(member, weights) for member in ensemble.members)

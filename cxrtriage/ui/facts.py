@@ -177,8 +177,8 @@ def severity_figures(texts: Texts, facts: ModelFacts) -> None:
         for source, of in figures.get("without_opacity", {}).items()
     ]
     if still:
-        heads = ("facts_source", "facts_films", "facts_stay_at_0")
-        content += fact_table([texts[key] for key in heads], still) + foot(texts["facts_still_foot"])
+        columns = ("facts_source", "facts_films", "facts_stay_at_0")
+        content += fact_table([texts[key] for key in columns], still) + foot(texts["facts_still_foot"])
     st.html(card(content, texts["facts_severity_errors"]))
 
 

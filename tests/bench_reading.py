@@ -49,11 +49,17 @@ def bare(triage: Triage) -> Callable[[], None]:
     ]
     if finder:
         pairs.append((finder.net, finder.form.tensor(finder.form.image(film))))
+    passes = [(net, (inputs,)) for net, inputs in pairs]
+    severity = triage._severity
+    if severity and lungs is not None and lungs.box is not None:
+        inputs = severity.form.tensor(severity.form.image(film, lungs))
+        zones = torch.from_numpy(severity.zones(lungs))[None]
+        passes += [(net, (inputs, zones)) for net in severity.nets]
 
     def forward() -> None:
         with torch.no_grad():
-            for net, inputs in pairs:
-                net(inputs)
+            for net, inputs in passes:
+                net(*inputs)
 
     return forward
 

@@ -24,9 +24,12 @@ class Lesion:
     mask: Path
 
     def drawn(self) -> np.ndarray:
-        """(rows, columns) bool in film pixels: lesion of either kind."""
-        with Image.open(self.mask) as picture:
-            return np.asarray(picture.convert("L")) > 0
+        """(rows, columns) bool in film pixels: lesion of either kind. ManifestError for a damaged mask."""
+        try:
+            with Image.open(self.mask) as picture:
+                return np.asarray(picture.convert("L")) > 0
+        except OSError as error:
+            raise ManifestError(f"the mask {self.mask} cannot be read: {error}.") from error
 
 
 def read_lesions(folder: Path, films: Sequence[FilmRow]) -> list[Lesion]:

@@ -101,7 +101,10 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
     )
     figures["coverage"] = {name: coverage(test, card, name) for name in SCALES}
     card = replace(card, figures=figures)
-    (weights / SEVERITY_FILE).write_text(json.dumps(card.to_dict(), indent=1, allow_nan=False) + "\n")
+    # Whole or not at all: a full disk must not leave the program without the old one.
+    partial = (weights / SEVERITY_FILE).with_suffix(".part")
+    partial.write_text(json.dumps(card.to_dict(), indent=1, allow_nan=False) + "\n")
+    partial.replace(weights / SEVERITY_FILE)
     results.mkdir(parents=True, exist_ok=True)
     (results / SEVERITY_FILE).write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n")
     (results / "severity.md").write_text(table(card))

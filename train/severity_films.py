@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -41,8 +40,7 @@ def lesion_pictures(
     pictures = np.full((len(truths), form.size, form.size), 2, np.uint8)
     for number, truth in enumerate(truths):
         if truth.lesions is not None:
-            with Image.open(truth.lesions) as picture:
-                mask = (np.asarray(picture.convert("L")) > 0).astype(np.uint8)
+            mask = truth.lesions.drawn().astype(np.uint8)
             pictures[number] = form.map_in(mask, lungs[truth.row.file])
         elif truth.extent == 0 and not truth.zones.any():
             pictures[number] = 0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from train.lesions import TABLE, read_lesions
+from train.lesions import TABLE, Lesion, read_lesions
 from train.manifest import FilmRow, ManifestError
 
 # Columns of a reader's zones (a to f) in the order of `cxrtriage.reading.zones`.
@@ -31,14 +31,14 @@ CONVERSIONS = {
 class SeverityTruth:
     """A film's scores; NaN where nobody gave one.
 
-    `brixia`: (readers, 6) each zone 0..3. `lesions`: file of its lesion mask, if there is one.
+    `brixia`: (readers, 6) each zone 0..3. `lesions`: those drawn by hand, if they were.
     """
 
     row: FilmRow
     extent: float
     opacity: float
     brixia: np.ndarray
-    lesions: Path | None = None
+    lesions: Lesion | None = None
 
     @classmethod
     def none(cls, row: FilmRow) -> SeverityTruth:
@@ -64,7 +64,7 @@ def read_severity(folder: Path, films: Sequence[FilmRow]) -> list[SeverityTruth]
     """Films with scores or lesion masks; ManifestError names the row that cannot be used."""
     rows = {row.file: row for row in films}
     drawn = read_lesions(folder, films) if (folder / TABLE).is_file() else []
-    masks = {lesion.row.file: lesion.mask for lesion in drawn}
+    masks = {lesion.row.file: lesion for lesion in drawn}
     truths = []
     for file, cells, where in _cells(folder / "severity.csv"):
         if file not in rows:

@@ -10,8 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 
-# The lines between the zones, in shares of a lung's height from its apex (Park 2021).
-ZONE_LINES = (5 / 12, 2 / 3)
+from cxrtriage.reading.zones import LINES
+
 WIDTH = 1.1
 _GAP = 0.012  # between two zones, so that each is seen as one of its own
 _STEPS = 10  # points of the curve between two given ones
@@ -35,7 +35,7 @@ def zone_outlines() -> tuple[tuple[np.ndarray, np.ndarray], ...]:
     Each outline is (points, 2) float64 of x and y, closed by going back to its first point.
     """
     right, left = (_spanned(_curve(np.array(points))) for points in (_RIGHT, _LEFT))
-    edges = (-1.0, *ZONE_LINES, 2.0)
+    edges = (-1.0, *LINES, 2.0)
     return tuple(
         (
             _between(right, top + _GAP / 2, bottom - _GAP / 2),

@@ -154,6 +154,17 @@ def test_outlined_lesions_come_in_beside_the_scores(tiny_data):
     assert not second.scored
 
 
+def test_a_damaged_mask_is_one_sentence(tiny_data):
+    films = read_films(tiny_data)
+    write_scores(tiny_data, [{"file": films[0].file, "extent_0_8": 1}])
+    (tiny_data / "opacities").mkdir()
+    (tiny_data / "opacities" / "a.png").write_bytes(b"\x89PNG\r\n")
+    (tiny_data / "opacities.csv").write_text(f"file,mask\n{films[0].file},a.png\n")
+    (truth,) = read_severity(tiny_data, films)
+    with pytest.raises(ManifestError, match=r"a.png cannot be read"):
+        truth.lesions.drawn()
+
+
 def test_a_mirrored_film_swaps_its_sides_and_back_again():
     random = np.random.default_rng(0)
     film, lesions = random.integers(0, 255, (2, 8, 8)).astype(np.uint8)

@@ -9,7 +9,8 @@ import plotly.graph_objects as go
 import pytest
 
 from cxrtriage.reading.scale_errors import ErrorsOfScales
-from cxrtriage.show.lung_shape import WIDTH, ZONE_LINES, middle, zone_outlines
+from cxrtriage.reading.zones import LINES
+from cxrtriage.show.lung_shape import WIDTH, middle, zone_outlines
 from cxrtriage.show.palette import DARK, LIGHT, Palette, contrast, ink_on, ramp_colour
 from cxrtriage.show.severity import severity_figure
 from cxrtriage.ui.severity import ARRAY, BRIXIA, scale_bars, spoken_figure, zones_shown
@@ -53,7 +54,7 @@ def test_each_zone_has_its_number_with_the_patients_right_on_the_left(scale: str
 
 
 def test_the_zones_part_where_parks_lines_lie_and_do_not_overlap() -> None:
-    edges = [0.0, *ZONE_LINES, 1.0]
+    edges = [0.0, *LINES, 1.0]
     for level, pair in enumerate(zone_outlines()):
         for outline in pair:
             assert outline[:, 1].min() == pytest.approx(edges[level], abs=0.01)

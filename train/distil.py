@@ -39,7 +39,8 @@ class DistilSettings:
     """`student_size`: side the student sees; it is smaller than the teacher's, to save time.
 
     `lungs` names the lung net whose crop the input form needs. `exclude` names sources that are kept
-    out, so that nets which are tested on a left-out source have not even seen its films.
+    out, so that nets which are tested on a left-out source have not even seen its films. `graft`: the student
+    starts with the teacher's weights, where its architecture can hold them.
     """
 
     name: str
@@ -49,6 +50,7 @@ class DistilSettings:
     student_size: int = 128
     exclude: tuple[str, ...] = ()
     lungs: str | None = None
+    graft: bool = False
     learning_rate: float = 0.002
     weight_decay: float = 0.05
     batch: int = 32
@@ -64,7 +66,13 @@ class Distiller(L.LightningModule):
         self.settings = settings
         self.student = BACKBONES[settings.architecture]()
         teacher = BACKBONES["mobilenet_v2"]()
-        teacher.load_imagenet(load_file(data_folder() / settings.teacher_file))
+        state = load_file(data_folder() / settings.teacher_file)
+        teacher.load_imagenet(state)
+        if settings.graft:
+            try:
+                self.student.load_imagenet(state)
+            except (KeyError, RuntimeError, ValueError) as error:
+                raise SettingsError(f"graft: a {settings.architecture} cannot hold a MobileNetV2.") from error
         # In a tuple, so that the teacher is neither trained nor saved with the student.
         self.teacher = (teacher.eval().requires_grad_(False),)
         self.project = nn.ModuleList(

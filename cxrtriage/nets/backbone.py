@@ -98,38 +98,25 @@ class EfficientNetB0(Backbone):
     channels: tuple[int, ...] = (24, 40, 112, 1280)
 
     def __init__(self) -> None:
+        from efficientnet_pytorch import EfficientNet
+
         super().__init__()
-        self.net = self._make()
+        self.net = EfficientNet.from_name("efficientnet-b0", in_channels=1, include_top=False)
+        # The memory-saving swish is an autograd function of its own, which costs time and is not
+        # needed at these sizes.
+        self.net.set_swish(memory_efficient=False)
         # The activation after the last convolution is a module that the net calls many times, so
         # the last map gets a module of its own.
         self.last = nn.Identity()
 
-    def _make(self) -> Any:
-        net = _efficientnet_b0(squeezes=True)
-        # The memory-saving swish is an autograd function of its own, which costs time and is not
-        # needed at these sizes.
-        net.set_swish(memory_efficient=False)
-        return net
-
     def load_imagenet(self, state: dict[str, Tensor]) -> None:
-        """Take the keys of efficientnet-pytorch (`_conv_stem`, `_blocks.*` and so on).
-
-        EfficientNet-lite0's weights are taken too: the same convolutions without squeeze and excitation,
-        which then start by letting everything pass.
-        """
+        """Take the keys of efficientnet-pytorch (`_conv_stem`, `_blocks.*` and so on), or those of
+        torchvision's MobileNetV2 (`features.*`), which `grafted_mobilenet_v2` fits in."""
+        if "features.0.0.weight" in state:
+            self.load_state_dict(grafted_mobilenet_v2(state, self.state_dict()), strict=True)
+            return
         state = {f"net.{key}": value for key, value in state.items() if not key.startswith("_fc.")}
-        state = with_grey_kernels(state, "net._conv_stem.weight")
-        if not any("._se_" in key for key in state):
-            state |= self._open_squeezes()
-        self.load_state_dict(state, strict=True)
-
-    def _open_squeezes(self) -> dict[str, Tensor]:
-        """Own squeeze-and-excitation weights with gates that stand open (0.98) for every film."""
-        own = {key: value.clone() for key, value in self.state_dict().items() if "._se_" in key}
-        for key, value in own.items():
-            if "._se_expand." in key:
-                value.fill_(4.0 if key.endswith("bias") else 0.0)
-        return own
+        self.load_state_dict(with_grey_kernels(state, "net._conv_stem.weight"), strict=True)
 
     def forward(self, films: Tensor) -> list[Tensor]:
         ends = self.net.extract_endpoints(films)
@@ -138,29 +125,6 @@ class EfficientNetB0(Backbone):
     @property
     def saliency_layer(self) -> nn.Module:
         return self.last
-
-
-class EfficientNetLite0(EfficientNetB0):
-    """EfficientNet-lite0 (Liu 2020): b0 without squeeze and excitation, with ReLU6; one grey channel."""
-
-    def _make(self) -> Any:
-        net = _efficientnet_b0(squeezes=False)
-        for module in net.modules():
-            if hasattr(module, "_swish"):
-                module._swish = nn.ReLU6(inplace=True)
-        return net
-
-
-def _efficientnet_b0(*, squeezes: bool) -> Any:
-    from efficientnet_pytorch import EfficientNet
-    from efficientnet_pytorch.utils import get_model_params
-
-    blocks, parameters = get_model_params("efficientnet-b0", {"include_top": False, "image_size": None})
-    if not squeezes:
-        blocks = [block._replace(se_ratio=None) for block in blocks]
-    net = EfficientNet(blocks, parameters)
-    net._change_in_channels(1)
-    return net
 
 
 class SamePaddedConv2d(nn.Conv2d):
@@ -237,6 +201,60 @@ class MobileNetV2(Backbone):
         return self.features[18]
 
 
+# Which block of MobileNetV2 each block of EfficientNet-b0 takes: stage by stage, both shrink the film alike. b0
+# has one block more in its sixth stage (None) and one less in its third and fourth.
+_GRAFTS: tuple[int | None, ...] = (1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13, 14, 15, 16, None, 17)
+
+
+def grafted_mobilenet_v2(state: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The state of an EfficientNet-b0 that starts out as the MobileNetV2 of `state` (torchvision's keys).
+
+    Both are inverted residuals, b0 nowhere narrower, so that its weights can be chosen to compute what
+    MobileNetV2 does (Net2Net; Chen 2015, arXiv:1511.05641): new channels keep the weights of `own` that make them
+    and get zeros where they are read, kernels of 5 hold those of 3 in their middle, squeeze and
+    excitation lets all pass, and the block without a counterpart adds nothing. What differs is the activation and
+    two blocks left away, which training mends.
+    """
+    state = grey_imagenet_state(state)
+    own = {key: value.clone() for key, value in own.items()}
+
+    def convolution(ours: str, theirs: str, *, depthwise: bool = False) -> None:
+        source, target = state[f"{theirs}.weight"], own[f"{ours}.weight"]
+        out, read, side = source.shape[0], source.shape[1], source.shape[-1]
+        edge = (target.shape[-1] - side) // 2
+        if not depthwise:
+            target[:, read:] = 0.0
+        target[:out] = 0.0
+        target[:out, :read, edge : edge + side, edge : edge + side] = source
+
+    def normalisation(ours: str, theirs: str) -> None:
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            source = state[f"{theirs}.{part}"]
+            own[f"{ours}.{part}"][: len(source)] = source
+
+    convolution("net._conv_stem", "features.0.0")
+    normalisation("net._bn0", "features.0.1")
+    for number, block in enumerate(_GRAFTS):
+        ours = f"net._blocks.{number}"
+        own[f"{ours}._se_expand.weight"].zero_()
+        own[f"{ours}._se_expand.bias"].fill_(4.0)  # a gate of 0.98
+        if block is None:
+            own[f"{ours}._bn2.weight"].zero_()
+            continue
+        theirs = f"features.{block}.conv"
+        if block > 1:
+            convolution(f"{ours}._expand_conv", f"{theirs}.0.0")
+            normalisation(f"{ours}._bn0", f"{theirs}.0.1")
+        before_last = 0 if block == 1 else 1
+        convolution(f"{ours}._depthwise_conv", f"{theirs}.{before_last}.0", depthwise=True)
+        normalisation(f"{ours}._bn1", f"{theirs}.{before_last}.1")
+        convolution(f"{ours}._project_conv", f"{theirs}.{before_last + 1}")
+        normalisation(f"{ours}._bn2", f"{theirs}.{before_last + 2}")
+    convolution("net._conv_head", "features.18.0")
+    normalisation("net._bn1", "features.18.1")
+    return own
+
+
 class DenseNet121(Backbone):
     """DenseNet-121 (Huang 2016) of torchvision on one grey channel."""
 
@@ -277,7 +295,6 @@ BACKBONES: dict[str, type[Backbone]] = {
     "resnet50": ResNet50,
     "resnet152": ResNet152,
     "efficientnet_b0": EfficientNetB0,
-    "efficientnet_lite0": EfficientNetLite0,
     "mobilenet_v2": MobileNetV2,
     "densenet121": DenseNet121,
 }

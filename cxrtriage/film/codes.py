@@ -157,12 +157,88 @@ _NOTES: dict[str, dict[Language, str]] = {
     },
 }
 
+# A CT series: what refuses it, and what is said beside its result.
+_SERIES: dict[str, dict[Language, str]] = {
+    "no_slices": {
+        "en": "No CT slice was found; choose the folder, the ZIP or all files of one axial chest series.",
+        "ko": "CT 단면을 찾지 못했습니다. 흉부 축상 시리즈의 폴더, ZIP 또는 전체 파일을 선택해 주세요.",
+    },
+    "not_axial": {
+        "en": "The slices are not axial; choose the axial series of the examination.",
+        "ko": "축상 단면이 아닙니다. 검사의 축상 시리즈를 선택해 주세요.",
+    },
+    "not_a_chest": {
+        "en": "No lungs were found in the series; choose a CT series of the chest.",
+        "ko": "시리즈에서 폐를 찾지 못했습니다. 흉부 CT 시리즈를 선택해 주세요.",
+    },
+    "too_many_slices": {
+        "en": "The series has more slices than the limit; choose one series, or export thicker slices.",
+        "ko": "단면 수가 한도를 넘습니다. 한 시리즈만 선택하거나 더 두꺼운 단면으로 내보내 주세요.",
+    },
+    "encrypted": {
+        "en": "The ZIP is locked with a password; unlock it and choose its files.",
+        "ko": "ZIP 파일에 암호가 걸려 있습니다. 암호를 푼 뒤 파일을 선택해 주세요.",
+    },
+    "too_short": {
+        "en": "The series has too few slices for the rule, so nothing is decided; look at the boxes.",
+        "ko": "연속된 단면이 규칙에 필요한 수보다 적어 판정하지 않았습니다. 표시된 상자를 확인해 주세요.",
+    },
+    "too_coarse": {
+        "en": "The slices lie too far apart for the rule, so nothing is decided; look at the boxes.",
+        "ko": "단면 간격이 너무 넓어 판정하지 않았습니다. 표시된 상자를 확인해 주세요.",
+    },
+    "uncalibrated": {
+        "en": "The slices are pictures without Hounsfield units and were brought to the usual greys; "
+        "rely less on the result.",
+        "ko": "하운스필드 단위가 없는 그림이어서 밝기를 맞추어 읽었습니다. 결과의 신뢰도가 낮습니다.",
+    },
+    "by_name": {
+        "en": "The order of the slices was taken from their names; check that it runs through the chest.",
+        "ko": "파일 이름 순서로 단면을 배열했습니다. 순서가 맞는지 확인해 주세요.",
+    },
+    "gaps": {
+        "en": "Slices are missing from the series; runs of slices end at each gap.",
+        "ko": "시리즈에 빠진 단면이 있습니다. 빠진 곳에서는 연속으로 세지 않았습니다.",
+    },
+    "duplicates": {
+        "en": "Several slices lie at the same place; the first of each was read.",
+        "ko": "같은 위치의 단면이 여러 장 있어 첫 번째만 읽었습니다.",
+    },
+    "localizer_left_out": {
+        "en": "Scouts and slices that are not axial were left out.",
+        "ko": "스카우트 영상과 축상이 아닌 단면은 제외했습니다.",
+    },
+    "several_series": {
+        "en": "The files hold several series; each was read by itself.",
+        "ko": "여러 시리즈가 섞여 있어 각각 따로 읽었습니다.",
+    },
+    "masks_left_out": {
+        "en": "Pictures of a few greys alone are masks and no slices; they were left out.",
+        "ko": "몇 가지 밝기만 있는 그림은 마스크로 보아 제외했습니다.",
+    },
+    "files_left_out": {
+        "en": "Some files hold no CT slice or cannot be read; they were left out.",
+        "ko": "CT 단면이 아니거나 읽을 수 없는 파일은 제외했습니다.",
+    },
+    "sizes_differ": {
+        "en": "The slices differ in size, so that quadrants of neighbours may not meet.",
+        "ko": "단면의 크기가 서로 달라 이웃 단면의 사분면이 맞지 않을 수 있습니다.",
+    },
+    "stopped": {
+        "en": "The reading was stopped before the end, so nothing is decided of the rest.",
+        "ko": "판독을 도중에 멈추어 나머지는 판정하지 않았습니다.",
+    },
+}
+
 FILM_CODES: Final = frozenset(_FILM)
 GATE_CODES: Final = frozenset(_GATE)
 LUNG_CODES: Final = frozenset(_LUNGS)
+SERIES_CODES: Final = frozenset(_SERIES)
 NOTE_CODES: Final = frozenset(_NOTES) | {"photograph"}
 
-SENTENCES: Final[Mapping[str, Mapping[Language, str]]] = MappingProxyType(_FILM | _GATE | _LUNGS | _NOTES)
+SENTENCES: Final[Mapping[str, Mapping[Language, str]]] = MappingProxyType(
+    _FILM | _GATE | _LUNGS | _SERIES | _NOTES
+)
 
 
 def sentence(code: str, language: Language = "en") -> str:

@@ -75,7 +75,7 @@ def read_dicom(data: bytes, sha256: str, limits: Limits) -> Film:
     """The film in the bytes of a DICOM file; raises nothing but `FilmError`."""
     with quiet_decoders():
         try:
-            dataset = _parse(data, limits)
+            dataset = parse_dicom(data, limits)
             _check_kind(dataset)
             grey = read_grey(dataset, limits, len(data))
             return _film(dataset, grey, sha256)
@@ -89,7 +89,7 @@ def read_dicom(data: bytes, sha256: str, limits: Limits) -> Film:
             raise FilmError("unreadable") from error
 
 
-def _parse(data: bytes, limits: Limits) -> Dataset:
+def parse_dicom(data: bytes, limits: Limits) -> Dataset:
     """The data set, also without preamble or meta information, or deflated (PS3.5 A.5)."""
     if data[:4] == b"DICM":
         data = bytes(_PREAMBLE) + data

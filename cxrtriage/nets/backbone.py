@@ -8,7 +8,6 @@ map, and `load_imagenet` takes the weights the architecture is usually started f
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -201,8 +200,8 @@ class MobileNetV2(Backbone):
         return self.features[18]
 
 
-# Which block of MobileNetV2 each block of EfficientNet-b0 takes: stage by stage, both shrink the film alike. b0
-# has one block more in its sixth stage (None) and one less in its third and fourth.
+# Which block of MobileNetV2 each block of EfficientNet-b0 takes: stage by stage, both shrink the film alike.
+# b0 # has one block more in its sixth stage (None) and one less in its third and fourth.
 _GRAFTS: tuple[int | None, ...] = (1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13, 14, 15, 16, None, 17)
 
 
@@ -210,10 +209,10 @@ def grafted_mobilenet_v2(state: dict[str, Tensor], own: dict[str, Tensor]) -> di
     """The state of an EfficientNet-b0 that starts out as the MobileNetV2 of `state` (torchvision's keys).
 
     Both are inverted residuals, b0 nowhere narrower, so that its weights can be chosen to compute what
-    MobileNetV2 does (Net2Net; Chen 2015, arXiv:1511.05641): new channels keep the weights of `own` that make them
-    and get zeros where they are read, kernels of 5 hold those of 3 in their middle, squeeze and
-    excitation lets all pass, and the block without a counterpart adds nothing. What differs is the activation and
-    two blocks left away, which training mends.
+    MobileNetV2 does (Net2Net; Chen 2015, arXiv:1511.05641): new channels keep the weights of `own` that make
+    them and get zeros where they are read, kernels of 5 hold those of 3 in their middle, squeeze and
+    excitation lets all pass, and the block without a counterpart adds nothing. What differs is the activation
+    and two blocks left away, which training mends.
     """
     state = grey_imagenet_state(state)
     own = {key: value.clone() for key, value in own.items()}

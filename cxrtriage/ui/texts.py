@@ -593,6 +593,100 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "en": "Later minus earlier. Zones have no interval of their own, and two readers differ by {readers} "
         "in a Brixia zone on average: read them for where, not for whether."
     },
+    # --- CT series
+    "ct_series": {"en": "CT series"},
+    "ct_open": {"en": "Open a CT series"},
+    "ct_open_drop": {"en": "or drop it here: all slices, a ZIP or a NIfTI volume"},
+    "ct_open_help": {
+        "en": "All DICOM files of one axial chest series (choose them together), a ZIP of them, a NIfTI "
+        "volume, or slices saved as pictures. They are read on this machine and not kept."
+    },
+    "ct_opening": {"en": "Opening the slices …"},
+    "ct_choose": {"en": "Series"},
+    "ct_choose_one": {"en": "{name}, {count} slices"},
+    "ct_clear": {"en": "Close"},
+    "ct_stop": {"en": "Stop"},
+    "ct_go_on": {"en": "Go on reading"},
+    "ct_progress": {"en": "{done} of {count} slices read"},
+    "ct_empty_title": {"en": "No series open"},
+    "ct_empty_words": {
+        "en": "Open an axial CT series of the chest above. Lesions are boxed slice by slice, and a rule "
+        "over the slices says whether the series counts as positive. Nothing is sent anywhere and "
+        "nothing is kept."
+    },
+    "ct_tools": {"en": "Window and marks"},
+    "ct_window": {"en": "Window"},
+    "ct_window_lung": {"en": "Lung"},
+    "ct_window_mediastinum": {"en": "Mediastinum"},
+    "ct_boxes": {"en": "Boxes"},
+    "ct_outlines": {"en": "Outlines"},
+    "ct_slice": {"en": "Slice"},
+    "ct_stage": {
+        "en": "CT slice. Wheel, arrow keys or a drag to the side scroll; N and P go to the next and the "
+        "previous slice with a lesion."
+    },
+    "ct_legend": {
+        "en": "Quadrants of every slice, from the base of the chest to its top where positions are known:"
+        " red where a lesion was marked, amber the run that decided. Click to go there; wheel, "
+        "arrow keys, N and P scroll."
+    },
+    "ct_quadrants": {"en": "upper left|upper right|lower left|lower right"},
+    "ct_unread": {"en": "not read yet"},
+    "ct_lesions": {"en": "{count} marked"},
+    "ct_decision": {"en": "Rule over the series"},
+    "ct_waits": {"en": "Waiting for a series"},
+    "ct_waits_words": {"en": "The decision and why it was taken appear here."},
+    "ct_reading": {"en": "Reading …"},
+    "ct_positive": {"en": "Positive"},
+    "ct_negative": {"en": "Not positive"},
+    "ct_undetermined": {"en": "Undetermined"},
+    "ct_why_positive": {
+        "en": "Lesions in the {quadrant} quadrant of the picture on {count} slices in a row, slice "
+        "{first} to {last}."
+    },
+    "ct_why_negative": {
+        "en": "Lesions were marked on {affected} of {count} slices, in no quadrant on as many slices in a"
+        " row as the rule asks. That does not mean that the lungs are clear."
+    },
+    "ct_why_undetermined": {"en": "Lesions were marked on {affected} of {count} slices."},
+    "ct_rule_foot": {
+        "en": "Positive where one quadrant holds at least {area} pixels of lesion on {slices} slices in a"
+        " row{reach}. The net learnt COVID-19 pneumonia of adults; other pneumonia, oedema, "
+        "bleeding and tumours look alike to it. It errs: {errors}."
+    },
+    "ct_rule_reach": {"en": ", over at least {mm} mm"},
+    "ct_errors": {
+        "en": "on a series never seen it marked {recall} of 100 drawn lesions and called {clear} of 100 "
+        "slices without one clear"
+    },
+    "ct_no_errors": {"en": "how often was not measured for these weights"},
+    "ct_spacing": {"en": "Slices {z} mm apart, pixels {x} mm."},
+    "ct_no_spacing": {
+        "en": "The distance of slices and the size of pixels are not known, so no volume is given."
+    },
+    "ct_volume": {"en": "Volume marked"},
+    "ct_volume_line": {"en": "{lesion} ml, {percent} % of the lungs"},
+    "ct_volume_sides": {
+        "en": "Patient's right {right} ml, left {left} ml. Counted voxels: what was missed or marked by "
+        "mistake counts too; Dice with drawn lesions was {dice}."
+    },
+    "ct_rule_settings": {"en": "Change the rule"},
+    "ct_rule_slices": {"en": "Slices in a row"},
+    "ct_rule_area": {"en": "Smallest lesion, pixels"},
+    "ct_rule_changed": {
+        "en": "Not the rule of the card ({slices} slices, {area} pixels); how often this one errs is not "
+        "known."
+    },
+    "ct_table": {"en": "Slice by slice"},
+    "ct_save_json": {"en": "JSON"},
+    "ct_save_csv": {"en": "CSV"},
+    "ct_save_montage": {"en": "Montage"},
+    "ct_save_help": {
+        "en": "What was found, without the patient's name; slices are called as their files are."
+    },
+    "ct_about": {
+        "en": "Read in {seconds} s by cxrtriage {version}. Weights: {weights}. Not a medical device."
+    },
     # --- versions
     "about": {"en": "Read in {seconds} s by cxrtriage {version}. Weights: {weights}."},
     "download": {"en": "Save as JSON"},

@@ -150,7 +150,8 @@ def test_published_keys_load_and_give_the_published_features_of_a_grey_film(arch
 
 
 def test_a_grafted_efficientnet_computes_what_the_mobilenet_does():
-    """With MobileNetV2's activation, constant and open gates it is MobileNetV2, but for the blocks it has not."""
+    """With MobileNetV2's activation, constant and open gates it is MobileNetV2, but for the blocks it has
+    not."""
     torch.manual_seed(4)
     theirs = BACKBONES["mobilenet_v2"]().eval()
     for module in theirs.modules():  # so that no map dies out on the way, nor any two channels agree

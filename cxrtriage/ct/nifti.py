@@ -1,0 +1,89 @@
+"""CT volumes in NIfTI, by nibabel: orientation and scaling as the header says."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+
+import nibabel
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+
+from cxrtriage.ct.series import Series, SeriesError, SeriesLimits, Slice, check_voxels
+
+_MAGIC_AT = 344
+_PADDING_BELOW = -1100.0
+# No CT knows values beyond these; a volume of such numbers is no Hounsfield units.
+_LEAST_HU, _MOST_HU = -5000.0, 40000.0
+
+
+def looks_like_nifti(data: bytes) -> bool:
+    """NIfTI-1 or -2 in one file, also packed with gzip."""
+    if data[:2] == b"\x1f\x8b":
+        try:
+            data = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(data, 400)
+        except zlib.error:
+            return False
+    return data[_MAGIC_AT : _MAGIC_AT + 4] == b"n+1\x00" or data[4:8] == b"n+2\x00"
+
+
+def read_nifti(name: str, data: bytes, limits: SeriesLimits) -> Series:
+    """The series in the bytes of a NIfTI file; raises nothing but `SeriesError`."""
+    try:
+        return _read(name, data, limits)
+    except SeriesError:
+        raise
+    except (EOFError, OSError, zlib.error, gzip.BadGzipFile) as error:
+        raise SeriesError("truncated") from error
+    except (ImageFileError, ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
+        raise SeriesError("unreadable") from error
+    except Exception as error:  # nibabel reads what the header says, and a damaged one says anything
+        raise SeriesError("unreadable") from error
+
+
+def _read(name: str, data: bytes, limits: SeriesLimits) -> Series:
+    if data[:2] == b"\x1f\x8b":
+        # Unpacked by hand, so that a bomb ends at the limit: the header's size is checked afterwards.
+        unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        plain = unpacker.decompress(data, limits.max_unpacked)
+        if unpacker.unconsumed_tail:
+            raise SeriesError("decompression_bomb")
+        if not unpacker.eof:
+            raise SeriesError("truncated")
+        data = plain
+    kind = nibabel.Nifti1Image if data[_MAGIC_AT : _MAGIC_AT + 3] == b"n+1" else nibabel.Nifti2Image
+    image = kind.from_stream(io.BytesIO(data))
+    shape = image.shape
+    if len(shape) == 4 and shape[3] == 1:
+        image = image.slicer[..., 0]
+        shape = image.shape
+    if len(shape) != 3 or min(shape) < 1:
+        raise SeriesError("multi_frame")
+    check_voxels(shape[2], shape[0], shape[1], limits)
+    if max(shape) > limits.max_slices or np.prod(shape, dtype=np.int64) > limits.max_voxels:
+        raise SeriesError("too_many_slices")
+    # Axes to the right, the front and the head; columns then run to the patient's left, rows to the back.
+    upright = nibabel.as_closest_canonical(image)
+    check_voxels(upright.shape[2], upright.shape[0], upright.shape[1], limits)
+    sizes = [float(size) for size in upright.header.get_zooms()[:3]]
+    values = np.asanyarray(upright.dataobj).astype(np.float32)
+    if not np.isfinite(values).all():
+        raise SeriesError("not_finite")
+    if values.min() < _LEAST_HU or values.max() > _MOST_HU or values.min() >= 0:
+        raise SeriesError("no_slices", detail="Hounsfield units")
+    values = np.maximum(values, _PADDING_BELOW)
+    volume = np.clip(np.rint(values), -32768, 32767).astype(np.int16)[::-1, ::-1].transpose(2, 1, 0)
+    digits = max(len(str(len(volume))), 3)
+    origin = float(upright.affine[2, 3])
+    known = all(size > 0 for size in sizes)
+    slices = tuple(
+        Slice(
+            f"slice-{number:0{digits}d}",
+            np.ascontiguousarray(pixels),
+            round(origin + number * sizes[2], 3) if known else None,
+        )
+        for number, pixels in enumerate(volume)
+    )
+    spacing = (sizes[2], sizes[1], sizes[0]) if known else None
+    return Series(name, slices, True, spacing)

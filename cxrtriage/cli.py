@@ -51,6 +51,16 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="hold scores against these thresholds, such as sensitivity_0.90, specificity_0.70 or youden",
     )
+    assess.add_argument(
+        "--read-anyway",
+        action="store_true",
+        help="read films of which the gate cautions (refused ones never)",
+    )
+    assess.add_argument(
+        "--fix",
+        action="store_true",
+        help="turn upright and invert back what lies or is inverted, and read it",
+    )
     maps = assess.add_mutually_exclusive_group()
     maps.add_argument(
         "--maps",
@@ -118,7 +128,7 @@ def _assess(options: argparse.Namespace) -> int:
         if options.maps:
             options.maps.mkdir(parents=True, exist_ok=True)
         with options.out.open("w", encoding="utf-8") if options.out else nullcontext(sys.stdout) as stream:
-            refused = _assess_all(films, triage, stream, options.maps)
+            refused = _assess_all(films, triage, stream, options)
     except OSError as error:
         print(f"The result cannot be written: {error}.", file=sys.stderr)
         return WRONG_USAGE
@@ -136,18 +146,19 @@ def _walk(paths: Sequence[Path]) -> Iterator[Path]:
             yield path
 
 
-def _assess_all(films: Sequence[Path], triage: Triage, stream: TextIO, maps: Path | None) -> int:
+def _assess_all(films: Sequence[Path], triage: Triage, stream: TextIO, options: argparse.Namespace) -> int:
     """Write a row a film as soon as it is read, so that a row once written survives what follows."""
     refusals: Counter[str] = Counter()
     names: Counter[str] = Counter()
+    maps: Path | None = options.maps
     for number, path in enumerate(films, start=1):
         if sys.stderr.isatty():
             print(f"\r{number}/{len(films)} {path.name[:60]:60}", end="", file=sys.stderr)
-        assessment, film, found = _assess_one(path, triage, maps is not None)
+        assessment, film, found = _assess_one(path, triage, options)
         print(assessment.to_json(), file=stream, flush=True)
         if assessment.status == "refused":
             refusals[assessment.codes[0]] += 1
-        if maps is not None and film is not None:
+        if maps is not None and film is not None and found:
             names[path.stem] += 1
             # Films of the same name from different folders do not overwrite each other's maps.
             stem = path.stem if names[path.stem] == 1 else f"{path.stem}-{names[path.stem]}"
@@ -163,12 +174,15 @@ def _assess_all(films: Sequence[Path], triage: Triage, stream: TextIO, maps: Pat
     return refused
 
 
-def _assess_one(path: Path, triage: Triage, maps: bool) -> tuple[Assessment, Film | None, list[Saliency]]:
+def _assess_one(
+    path: Path, triage: Triage, options: argparse.Namespace
+) -> tuple[Assessment, Film | None, list[Saliency]]:
     import time
     from dataclasses import replace
 
     from cxrtriage.film.film import FilmError
     from cxrtriage.film.read import read_film
+    from cxrtriage.gate.gate import righted
 
     began = time.perf_counter()
     try:
@@ -176,8 +190,14 @@ def _assess_one(path: Path, triage: Triage, maps: bool) -> tuple[Assessment, Fil
     except FilmError as error:
         return triage.refusal(error, file=str(path)), None, []
     read = round(time.perf_counter() - began, 4)
-    assessment, found = triage.read(film, file=str(path), maps=maps)
-    return replace(assessment, seconds={**assessment.seconds, "read": read}), film, found
+    amiss: tuple[str, ...] = ()
+    if options.fix and (checked := triage.checked(film)) is not None and checked.rightable:
+        film, amiss = righted(film, checked), checked.codes
+    assessment, found = triage.read(
+        film, file=str(path), maps=options.maps is not None, read_anyway=options.read_anyway
+    )
+    codes = tuple(dict.fromkeys((*amiss, *assessment.codes)))
+    return replace(assessment, codes=codes, seconds={**assessment.seconds, "read": read}), film, found
 
 
 def _write_maps(film: Film, found: Sequence[Saliency], folder: Path, stem: str) -> None:

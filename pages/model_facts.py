@@ -35,7 +35,11 @@ with st.container(key="facts"):
         problem(texts.fill("bad_file", message=error.message, code=error.code))
         st.stop()
     panels.what_it_is(texts, facts)
-    if facts.classes:
+    if facts.task == "ct":
+        panels.ct_figures(texts, facts)
+    elif facts.task == "gate":
+        panels.gate_figures(texts, facts)
+    elif facts.classes:
         panels.failures(texts, facts)
         for class_name in facts.classes:
             panels.class_figures(texts, facts, class_name)

@@ -30,7 +30,7 @@ with st.container(horizontal=True, key="reading"):
     panel_side = st.container(key="panel_side")
 
 with panel_side:
-    panels.film_card(texts, film, opened.notice if opened else "")
+    gate_place = st.container(key="gate")
     progress_place = st.container(key="progress")  # lies over the corner of the scores, so nothing moves
     scores_place = st.container(key="scores")
     map_place = st.container()
@@ -47,6 +47,7 @@ with panel_side:
     findings_place = st.container(key="findings")
     about_place = st.container(key="about")
 
+turned_away: Assessment | None = None  # what the gate said of a film that it keeps from being read
 as_filed: Assessment | None = None
 shown: Assessment | None = None
 wanted = Adjustment()
@@ -54,6 +55,14 @@ if film is not None:
     wanted = current_adjustment(film) if adjusted_wanted else Adjustment()
     as_filed = readings.kept_reading(film, Adjustment())
     shown = readings.kept_reading(film, wanted)
+    turned_away = next((one for one in (as_filed, shown) if one and one.status == "refused"), None)
+
+with gate_place:
+    panels.film_card(texts, film, opened.notice if opened else "", as_filed)
+    if film is not None and turned_away is not None:
+        panels.gate_actions(texts, film, turned_away)
+if turned_away is not None:
+    as_filed = shown = None
 
 with point_place:
     if as_filed is None:  # the nets may not be there yet, and naming their thresholds would wait for them
@@ -78,6 +87,8 @@ with film_side:
 with scores_place:
     if film is None:
         waiting_scores(texts, texts["scores_wait"])
+    elif turned_away is not None:
+        waiting_scores(texts, texts["not_read"])
     elif as_filed is None:
         waiting_scores(texts, texts["reading_film"])
     elif shown is not None:
@@ -89,7 +100,7 @@ with severity_place:
         shown,
         readings.severity_errors(),
         readings.contradictions(film, wanted, shown) if film is not None and shown is not None else (),
-        waiting=texts["severity_wait" if film is None else "reading_film"],
+        waiting=texts["severity_wait" if film is None else "not_read" if turned_away else "reading_film"],
     )
 
 with prevalence_place:
@@ -114,7 +125,7 @@ with about_place:
 try:
     if film is None:
         readings.loaded_triage()  # while the user looks for a film
-    elif opened is not None and (as_filed is None or shown is None):
+    elif opened is not None and turned_away is None and (as_filed is None or shown is None):
         with progress_place, st.spinner(texts["reading_film"]):
             for adjustment in (Adjustment(), wanted):
                 if readings.kept_reading(film, adjustment) is None:

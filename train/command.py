@@ -63,6 +63,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ct.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
     ct.set_defaults(run=_ct)
 
+    gate = commands.add_parser("gate", help="train the net that tells frontal chest films from the rest")
+    gate.add_argument("--config", type=Path, required=True)
+    gate.add_argument(
+        "--exclude", nargs="+", default=[], metavar="SOURCE", help="sources training never sees"
+    )
+    gate.add_argument("--steps", type=int, help="end after so many steps, to try the whole path")
+    gate.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
+    gate.set_defaults(run=_gate)
+
     levers = commands.add_parser("levers", help="measure each lever against shortcuts on left-out sources")
     levers.add_argument("--config", type=Path, default=Path("train/configs/levers_cpu.yaml"))
     levers.add_argument("--only", nargs="+", metavar="LEVER", help="these levers alone")
@@ -92,7 +101,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     evaluate = commands.add_parser("evaluate", help="measure nets, set their thresholds, write their cards")
     evaluate.add_argument(
-        "names", nargs="*", metavar="NAME", help="names of weights, or a task: lungs, severity, ct_lesion"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="names of weights, or a task: lungs, severity, ct_lesion, gate",
     )
     evaluate.add_argument("--all", action="store_true", help="every classifier of the folder of weights")
     evaluate.add_argument("--weights", type=Path, help="folder of weights (default: the shipped one)")
@@ -161,6 +173,20 @@ def _ct(options: argparse.Namespace) -> int:
     from train.ct_lesion import read_ct_settings, train_ct
 
     card = train_ct(read_ct_settings(options.config), options.runs, steps=options.steps)
+    print(f"{options.runs / card.name / card.name}.safetensors {card.sha256[:12]}")
+    return 0
+
+
+def _gate(options: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from train.gate import read_gate_settings, train_gate
+
+    settings = read_gate_settings(options.config)
+    if options.exclude:
+        name = f"{settings.name}-without-{'-'.join(options.exclude)}"
+        settings = replace(settings, name=name, exclude=tuple(options.exclude))
+    card = train_gate(settings, options.runs, steps=options.steps)
     print(f"{options.runs / card.name / card.name}.safetensors {card.sha256[:12]}")
     return 0
 
@@ -241,6 +267,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     from cxrtriage.weights import WEIGHTS_FOLDER
     from train.ct_figures import evaluate_ct
     from train.evaluate import classifier_names, evaluate
+    from train.gate_figures import evaluate_gate
     from train.lung_figures import evaluate_lungs
     from train.settings import SettingsError
     from train.severity_figures import evaluate_severity
@@ -249,7 +276,12 @@ def _evaluate(options: argparse.Namespace) -> int:
     names = classifier_names(folder) if options.all else list(dict.fromkeys(options.names))
     if not names:
         raise SettingsError(f"Nothing to evaluate: name weights of {folder}, or take some and give --all.")
-    tasks = {"lungs": evaluate_lungs, "severity": evaluate_severity, "ct_lesion": evaluate_ct}
+    tasks = {
+        "lungs": evaluate_lungs,
+        "severity": evaluate_severity,
+        "ct_lesion": evaluate_ct,
+        "gate": evaluate_gate,
+    }
     for name in [name for name in names if name in tasks]:
         tasks[name](options.runs, folder, options.results)
     names = [name for name in names if name not in tasks]

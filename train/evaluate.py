@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cxrtriage.nets.registry import CT_LESION, LUNG_UNET, SEVERITY
+from cxrtriage.nets.registry import CT_LESION, GATE, LUNG_UNET, SEVERITY
 from cxrtriage.reading.ensemble import combination_name
 from cxrtriage.weights import read_card, write_card
 from train.asked import Asked, ask, known_findings
@@ -40,12 +40,12 @@ MOST_NETS = 6
 
 
 def classifier_names(weights: Path) -> list[str]:
-    """The classifiers of a folder of weights: every card that is not a lung, severity or CT net's."""
+    """The classifiers of a folder of weights: every card that is not a lung, severity, CT or gate net's."""
     names = []
     for path in sorted(weights.glob("*.json")):
         values = json.loads(path.read_text(encoding="utf-8"))
         is_card = str(values.get("schema", "")).startswith("cxrtriage/card/")
-        if is_card and values["architecture"] not in (LUNG_UNET, SEVERITY, CT_LESION):
+        if is_card and values["architecture"] not in (LUNG_UNET, SEVERITY, CT_LESION, GATE):
             names.append(path.stem)
     return names
 

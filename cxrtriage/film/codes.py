@@ -131,6 +131,14 @@ _LUNGS: dict[str, dict[Language, str]] = {
 }
 
 _NOTES: dict[str, dict[Language, str]] = {
+    "righted": {
+        "en": "The film was turned or inverted to stand upright before it was read; check the side marker.",
+        "ko": "판독 전에 영상을 돌리거나 반전하여 바로 세웠습니다. 방향 표지를 확인해 주세요.",
+    },
+    "read_anyway": {
+        "en": "The film was read although the gate advised against it; rely less on the scores.",
+        "ko": "게이트의 주의에도 불구하고 판독했습니다. 점수의 신뢰도가 낮습니다.",
+    },
     "synthetic": {
         "en": "This film was drawn by a program and shows no patient; use it for demonstration only.",
         "ko": "프로그램이 그린 가상 영상이며 실제 환자가 아닙니다. 시연용으로만 사용해 주세요.",

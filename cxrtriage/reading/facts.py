@@ -38,10 +38,11 @@ class ModelFacts:
         return self.cards[0].classes if self.cards[0].operating_points else ()
 
     @property
-    def task(self) -> Literal["diagnosis", "lungs", "severity"]:
+    def task(self) -> Literal["diagnosis", "lungs", "severity", "ct", "gate"]:
         if self.name == SEVERITY:
             return "severity"
-        return "diagnosis" if self.classes else "lungs"
+        of_nets: dict[str, Literal["ct", "gate"]] = {"ct_lesion": "ct", "gate": "gate"}
+        return of_nets.get(self.cards[0].architecture, "diagnosis" if self.classes else "lungs")
 
     def of_class(self, name: str) -> dict[str, Any]:
         """Test figures of a class; empty where there are none."""

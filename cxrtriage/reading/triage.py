@@ -13,7 +13,9 @@ import numpy as np
 from torch import Tensor
 
 from cxrtriage import __version__
+from cxrtriage.film.codes import sentence
 from cxrtriage.film.film import Film, FilmError
+from cxrtriage.gate.gate import GATE, Gate, GateResult
 from cxrtriage.reading.assessment import Assessment, Diagnosis, FilmFacts, Severity, Versions
 from cxrtriage.reading.call import class_score, strongest_class
 from cxrtriage.reading.ensemble import Ensemble, read_ensemble
@@ -40,9 +42,10 @@ class Triage:
         findings: Member | None = None,
         operating_point: str | None = None,
         severity: SeverityReader | None = None,
+        gate: Gate | None = None,
     ) -> None:
         """`findings` is the net whose findings are shown; it may be one of the members. `severity`: the nets
-        that tell how much of the lungs is affected.
+        that tell how much of the lungs is affected. `gate`: what keeps from being read what is no chest film.
 
         `operating_point` names the thresholds to hold the scores against; by default the card's own.
         """
@@ -51,7 +54,7 @@ class Triage:
         self._members = {member.card.name: member for member in members}
         self._points, default = _points(self.cards, ensemble)
         self.operating_point = self._known(operating_point or default)
-        self._lungs, self._findings, self._severity = lungs, findings, severity
+        self._lungs, self._findings, self._severity, self._gate = lungs, findings, severity, gate
         cards = [member.card for member in [*members, *([findings] if findings else [])]]
         for card in [*cards, *(severity.cards if severity else [])]:
             needed = card.lungs
@@ -92,7 +95,8 @@ class Triage:
         wanted = [member.card.lungs for member in members.values() if member.card.lungs]
         wanted += [severity.lungs] if severity else []
         lungs = LungFinder.load(wanted[0]["name"], folder) if wanted else None
-        return cls(list(members.values()), ensemble, lungs, findings, operating_point, severity)
+        gate = Gate.load(folder) if (folder / f"{GATE}.json").is_file() else None
+        return cls(list(members.values()), ensemble, lungs, findings, operating_point, severity, gate)
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -112,6 +116,8 @@ class Triage:
             sums[self._lungs.card.name] = self._lungs.card.sha256[:12]
         if self._severity:
             sums |= self._severity.card.members
+        if self._gate:
+            sums[self._gate.card.name] = self._gate.card.sha256[:12]
         return Versions(__version__, sums)
 
     @property
@@ -136,17 +142,32 @@ class Triage:
         scores, point = assessment.diagnosis.members, self._known(operating_point)
         return replace(assessment, diagnosis=self._diagnosis(scores, point))
 
-    def assess(self, film: Film, *, file: str = "") -> Assessment:
-        """The assessment of a film, without maps."""
-        return self.read(film, file=file, maps=False)[0]
+    def checked(self, film: Film) -> GateResult | None:
+        """What the gate says of a film; None where none is installed."""
+        return self._gate.check(film) if self._gate else None
 
-    def read(self, film: Film, *, file: str = "", maps: Maps = True) -> tuple[Assessment, list[Saliency]]:
+    def assess(self, film: Film, *, file: str = "", read_anyway: bool = False) -> Assessment:
+        """The assessment of a film, without maps."""
+        return self.read(film, file=file, maps=False, read_anyway=read_anyway)[0]
+
+    def read(
+        self, film: Film, *, file: str = "", maps: Maps = True, read_anyway: bool = False
+    ) -> tuple[Assessment, list[Saliency]]:
         """The assessment of a film and, from the same forward pass, each net's map of each class.
 
         `maps` False draws none; a tuple names the classes whose maps are wanted; `strongest` means
-        the class that speaks most for disease in this film.
+        the class that speaks most for disease in this film. What the gate refuses is not read, and what it
+        cautions of is read only with `read_anyway`, which every output then says.
         """
         seconds = {"read": 0.0, "gate": 0.0, "diagnosis": 0.0, "saliency": 0.0, "severity": 0.0}
+        began = time.perf_counter()
+        gate = self.checked(film)
+        seconds["gate"] = time.perf_counter() - began
+        if gate is not None and (
+            gate.verdict == "refused" or (gate.verdict == "cautioned" and not read_anyway)
+        ):
+            return self._turned_away(film, gate, file, seconds), []
+        gate_codes = (*gate.codes, "read_anyway") if gate is not None and gate.codes else ()
         began = time.perf_counter()
         lungs = self._lungs.find(film) if self._lungs else None
         images: dict[object, np.ndarray] = {}
@@ -185,8 +206,9 @@ class Triage:
             sha256=film.sha256,
             status="read",
             versions=self.versions,
-            codes=(*film.notes, *(lungs.codes if lungs else ())),
+            codes=(*film.notes, *gate_codes, *(lungs.codes if lungs else ())),
             film=FilmFacts.of(film),
+            gate=gate.to_dict() if gate is not None else None,
             diagnosis=diagnosis,
             findings=(
                 {name: findings[name] for name in self._findings.card.shown_findings}
@@ -197,6 +219,20 @@ class Triage:
             seconds={step: round(value, 4) for step, value in seconds.items()},
         )
         return assessment, found
+
+    def _turned_away(self, film: Film, gate: GateResult, file: str, seconds: dict[str, float]) -> Assessment:
+        """The row of a film that the gate keeps from being read."""
+        return Assessment(
+            file=file,
+            sha256=film.sha256,
+            status="refused",
+            versions=self.versions,
+            codes=(*gate.codes, *film.notes),
+            message=sentence(gate.codes[0]),
+            film=FilmFacts.of(film),
+            gate=gate.to_dict(),
+            seconds={step: round(value, 4) for step, value in seconds.items()},
+        )
 
     @property
     def severity_card(self) -> SeverityCard | None:

@@ -27,7 +27,7 @@ def what_it_is(texts: Texts, facts: ModelFacts) -> None:
                 "facts_net",
                 name=one.name,
                 architecture=one.architecture,
-                size=one.input.get("size", "?"),
+                size=_seen(one.input),
                 digits=one.sha256[:12],
             )
         )
@@ -46,6 +46,13 @@ def what_it_is(texts: Texts, facts: ModelFacts) -> None:
     st.html(card(content, texts["facts_about"]))
 
 
+def _seen(form: dict[str, Any]) -> str:
+    """The size of what a net sees."""
+    if "columns" in form:
+        return f"{form['columns']} × {form['rows']}"
+    return f"{form.get('size', '?')} × {form.get('size', '?')}"
+
+
 def trained_on(texts: Texts, facts: ModelFacts) -> None:
     """Sources with their films by label and their terms; of members, the same films once."""
     rows: dict[str, list[str]] = {}
@@ -54,7 +61,11 @@ def trained_on(texts: Texts, facts: ModelFacts) -> None:
             films = part.get("films")
             said = (
                 ", ".join(f"{count} {texts.named('label', label)}" for label, count in films.items())
+                if isinstance(films, dict)
+                else texts.fill("facts_some_films", count=films)
                 if films
+                else texts.fill("facts_some_slices", count=part["slices"])
+                if "slices" in part
                 else texts.fill("facts_masks", count=part.get("masks", "?"))
             )
             rows.setdefault(str(part["source"]), [said, str(part.get("licence", "–"))])
@@ -149,6 +160,64 @@ def lung_figures(texts: Texts, facts: ModelFacts) -> None:
         rows = [[texts.named("dice", source), f"{value:.3f}"] for source, value in dice.items()]
         table = fact_table([texts["facts_source"], texts["facts_dice"]], rows)
         st.html(card(table + foot(texts["facts_dice_foot"]), texts["facts_lungs"]))
+
+
+def ct_figures(texts: Texts, facts: ModelFacts) -> None:
+    """Dice, lesions found and slices called, on slices it never saw; what was decided of series."""
+    figures = facts.cards[0].figures
+    rows = [
+        [
+            texts.named("ct_measured", name.split(",")[0].replace(" ", "_")),
+            f"{of['dice']:.2f} ({of['dice_interval'][0]:.2f}–{of['dice_interval'][1]:.2f})",
+            f"{100 * of['lesion_recall']:.0f} % / {of['lesions']}",
+            "–"
+            if of["sensitivity"] is None
+            else f"{100 * of['sensitivity']:.0f} % / {of['slices_with_lesion']}",
+            "–"
+            if of["specificity"] is None
+            else f"{100 * of['specificity']:.0f} % / {of['slices_without_lesion']}",
+        ]
+        for name, of in figures.items()
+        if isinstance(of, dict) and "dice" in of
+    ]
+    heads = ("facts_slices", "facts_dice", "facts_lesions", "facts_called", "facts_clear")
+    content = fact_table([texts[key] for key in heads], rows) + foot(texts["facts_ct_foot"])
+    decided = [
+        [name, said["expected"], said["decision"], f"{said['affected']} / {said['slices']}"]
+        for name, said in figures.get("series", {}).items()
+        if said["split"] != "train"
+    ]
+    columns = ("facts_series", "facts_expected", "facts_decided", "facts_affected")
+    content += fact_table([texts[key] for key in columns], decided) + foot(texts["facts_series_foot"])
+    st.html(card(content if rows else foot(texts["facts_unmeasured"]), texts["facts_ct_errors"]))
+
+
+def gate_figures(texts: Texts, facts: ModelFacts) -> None:
+    """What passes and what is recognised, first in hospitals that the gate was not taught."""
+    measured = {name: of for name, of in facts.cards[0].figures.items() if name != "thresholds"}
+    for name, of in sorted(measured.items(), key=lambda one: one[0] == "shipped"):
+        share, number = of["accepted"], of["films"]
+        rows = [[texts["facts_gate_accepted"], f"{100 * share:.1f} %", str(number)]]
+        signs = {**of["recognised"], "view": of["view_right"], "mirrored": of["mirrored_seen"]}
+        rows += [
+            [texts.named("gate_sign", sign), f"{100 * found[0]:.1f} %", str(found[1])]
+            for sign, found in signs.items()
+            if found
+        ]
+        others = {**of["made_up"], **{k: v for k, v in of["others"].items() if k != "all"}}
+        rows += [
+            [kind.replace("_", " "), f"{100 * found['not_accepted']:.1f} %", str(found["number"])]
+            for kind, found in others.items()
+        ]
+        heads = [texts[key] for key in ("facts_gate_what", "facts_share_head", "facts_films")]
+        title = (
+            texts["facts_gate_shipped"]
+            if name == "shipped"
+            else texts.fill("facts_gate_unseen", sources=name)
+        )
+        st.html(card(fact_table(heads, rows) + foot(texts["facts_gate_foot"]), title))
+    if not measured:
+        st.html(card(foot(texts["facts_unmeasured"]), texts["facts_gate_shipped"]))
 
 
 def severity_figures(texts: Texts, facts: ModelFacts) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -76,6 +76,13 @@ def examples(texts: Texts, folder: Path = EXAMPLES_FOLDER) -> list[Example]:
         for seed in SYNTHETIC_SEEDS
     ]
     return real + drawn
+
+
+def replace_film(film: Film) -> None:
+    """Put another film, made of the same file, in the place of the one that is open."""
+    kept: Opened | None = st.session_state.get(_OPENED)
+    if kept is not None:
+        st.session_state[_OPENED] = replace(kept, film=film)
 
 
 def open_film(texts: Texts) -> Opened | None:

@@ -10,6 +10,7 @@ from cxrtriage.film.codes import sentence
 from cxrtriage.film.film import Film
 from cxrtriage.reading.assessment import Assessment
 from cxrtriage.show.scores import finding_rows, folded
+from cxrtriage.ui import readings
 from cxrtriage.ui.texts import Texts
 
 FINDINGS_SHOWN = 5  # the rest is one click away
@@ -20,18 +21,52 @@ def class_label(texts: Texts, name: str) -> str:
     return texts.named("class", name)
 
 
-def film_card(texts: Texts, film: Film | None, notice: str = "") -> None:
-    """What is known of the film before any score: view, size, the reader's notes."""
+def film_card(
+    texts: Texts, film: Film | None, notice: str = "", assessment: Assessment | None = None
+) -> None:
+    """What is known of the film before any score: what the gate says of it, view, size, notes."""
     if film is None:
         st.html(card(_headline(texts["gate_waits"], texts["gate_waits_words"], "cx-none")))
         return
+    gate = assessment.gate if assessment is not None else None
     view = texts.fill("view_by_tag", view=film.view) if film.view else texts["view_unknown"]
+    if gate is not None and not film.view and gate["view"]:
+        view = texts.fill("view_by_look", view=gate["view"])
     facts = texts.fill(
         "film_facts", columns=film.columns, rows=film.rows, bits=film.bits, format=film.format.upper()
     )
-    notes = [sentence(code, texts.language) for code in film.notes]
+    codes = list(dict.fromkeys((*(gate["codes"] if gate else ()), *film.notes)))
+    notes = [sentence(code, texts.language) for code in codes]
     lines = "".join(f'<p class="cx-note">{escape(line)}</p>' for line in [notice, *notes] if line)
-    st.html(card(_headline(view, f"{facts}. {texts['no_gate']}", "cx-unchecked") + lines))
+    if gate is None:
+        # Read without a gate, or not looked at yet.
+        said = texts["gate_checking"] if assessment is None else texts["no_gate"]
+        st.html(card(_headline(view, f"{facts}. {said}", "cx-unchecked") + lines))
+        return
+    words = texts[f"gate_{gate['verdict']}"]
+    st.html(card(_headline(words, f"{view}. {facts}.", f"cx-{gate['verdict']}") + lines))
+
+
+def gate_actions(texts: Texts, film: Film, assessment: Assessment) -> None:
+    """What can be done about a film that was not read: turn it upright, or read it on one's own word."""
+    if assessment.gate is None:
+        return
+    if assessment.gate["verdict"] == "cautioned":
+        st.button(
+            texts["gate_read_anyway"],
+            help=texts["gate_read_anyway_help"],
+            on_click=readings.read_anyway,
+            args=(film,),
+            key="gate_read_anyway",
+        )
+    elif readings.rightable(film):
+        st.button(
+            texts["gate_right"],
+            help=texts["gate_right_help"],
+            on_click=readings.put_right,
+            args=(film,),
+            key="gate_right",
+        )
 
 
 def findings_card(texts: Texts, assessment: Assessment | None) -> None:

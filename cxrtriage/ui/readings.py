@@ -18,6 +18,7 @@ from cxrtriage.reading.assessment import Assessment
 from cxrtriage.reading.call import strongest_class
 from cxrtriage.reading.scale_errors import ErrorsOfScales
 from cxrtriage.reading.severity_card import read_severity_card
+from cxrtriage.ui.opening import replace_film
 from cxrtriage.ui.viewer.packing import LONGEST_MAP
 from cxrtriage.weights import WeightsError
 
@@ -28,6 +29,7 @@ KEPT = 8  # a score moved back to where it was is there at once, and so is its m
 LESIONS = "lesions"  # the severity net's map stands on the shelf like that of a class
 _READINGS = "readings"
 _MAPS = "maps"
+_ANYWAY = "read_anyway"
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,9 +67,46 @@ def read(film: Film, adjustment: Adjustment, name: str) -> None:
     The map of the class that speaks most for disease comes out of the same pass; others are drawn
     when they are asked for.
     """
-    assessment, saliencies = loaded_triage().read(adjustment.apply(film), file=name, maps="strongest")
+    assessment, saliencies = loaded_triage().read(
+        adjustment.apply(film), file=name, maps="strongest", read_anyway=film.sha256 in _anyway()
+    )
     _keep(_READINGS, _reading_name(film, adjustment), assessment)
     _keep_maps(film, adjustment, saliencies)
+
+
+def read_anyway(film: Film) -> None:
+    """Take the reader's word for a film of which the gate cautions; it is read anew."""
+    _anyway().add(film.sha256)
+    _forget(film)
+
+
+def rightable(film: Film) -> bool:
+    """Whether turning or inverting the film makes it one that can be read."""
+    result = loaded_triage().checked(film)
+    return result is not None and result.rightable
+
+
+def put_right(film: Film) -> None:
+    """Put the film, turned and inverted as the gate says, in the place of the one that is open."""
+    from cxrtriage.gate.gate import righted
+
+    result = loaded_triage().checked(film)
+    if result is not None and result.rightable:
+        replace_film(righted(film, result))
+        _forget(film)
+
+
+def _anyway() -> set[str]:
+    """Films that the reader took on his own word in this session, by sha256."""
+    kept: set[str] = st.session_state.setdefault(_ANYWAY, set())
+    return kept
+
+
+def _forget(film: Film) -> None:
+    for shelf in (_READINGS, _MAPS):
+        kept = _kept(shelf)
+        for name in [name for name in kept if name[0] == film.sha256]:
+            del kept[name]
 
 
 def assessed(film: Film, name: str) -> Assessment:
@@ -113,7 +152,9 @@ def draw_maps(film: Film, adjustment: Adjustment, class_name: str) -> None:
         own = ReadMap(None, LESIONS, values)
         _keep(_MAPS, (*_reading_name(film, adjustment), LESIONS), (own,))
         return
-    _, saliencies = loaded_triage().read(adjustment.apply(film), maps=(class_name,))
+    _, saliencies = loaded_triage().read(
+        adjustment.apply(film), maps=(class_name,), read_anyway=film.sha256 in _anyway()
+    )
     _keep_maps(film, adjustment, saliencies)
 
 

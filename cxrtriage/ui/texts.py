@@ -106,10 +106,22 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "film_facts": {"en": "{columns} × {rows}, {bits} bit, {format}"},
     "view_by_tag": {"en": "{view} by the file's tag"},
     "view_unknown": {"en": "View not stated in the file"},
+    "view_by_look": {"en": "{view} by look"},
     "no_gate": {
-        "en": "No gate yet: the program does not check that this is a frontal chest film. "
+        "en": "No gate is installed: nothing checks that this is a frontal chest film. "
         "Look before you trust a score."
     },
+    "gate_checking": {"en": "The gate looks at it first."},
+    "gate_accepted": {"en": "Frontal chest film"},
+    "gate_cautioned": {"en": "Look at this first"},
+    "gate_refused": {"en": "Not read"},
+    "gate_read_anyway": {"en": "Read anyway"},
+    "gate_read_anyway_help": {"en": "Every output then says that the gate advised against it."},
+    "gate_right": {"en": "Turn it upright and read it"},
+    "gate_right_help": {
+        "en": "Turns and inverts the film as the gate says. The file stays as it is; check the side marker."
+    },
+    "not_read": {"en": "Not read; see above."},
     "gate_waits": {"en": "No film open"},
     "gate_waits_words": {"en": "What the file says of itself appears here."},
     # --- scores
@@ -369,7 +381,7 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "else."
     },
     "facts_members": {"en": "The mean of the calibrated probabilities of {members}."},
-    "facts_net": {"en": "{name}: {architecture}, sees {size} × {size} pixels, weights {digits}."},
+    "facts_net": {"en": "{name}: {architecture}, sees {size} pixels, weights {digits}."},
     "facts_not_for": {"en": "Not for"},
     "facts_never": {
         "en": "A diagnosis, a treatment, or sending anyone home; lateral films, other parts of the body, "
@@ -381,6 +393,48 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "facts_films": {"en": "Films"},
     "facts_terms": {"en": "Terms as stated there"},
     "facts_masks": {"en": "{count} lung masks"},
+    "facts_some_films": {"en": "{count} films"},
+    "facts_some_slices": {"en": "{count} slices"},
+    "facts_for_ct": {
+        "en": "Marking lesions of COVID-19 pneumonia, and the lungs, on axial CT slices of the chest; a"
+        " rule over the slices then decides for the series."
+    },
+    "facts_for_gate": {
+        "en": "Keeping from being read what is no whole frontal chest film of an adult, and saying "
+        "which way up a film is."
+    },
+    "facts_ct_errors": {"en": "How far it is from experts' masks"},
+    "facts_slices": {"en": "Slices"},
+    "facts_lesions": {"en": "Lesions found"},
+    "facts_called": {"en": "Slices with a lesion called"},
+    "facts_clear": {"en": "Slices without left clear"},
+    "facts_ct_foot": {
+        "en": "Dice over all pixels, with its 95 % interval. Of one series and of single slices of "
+        "other patients: few patients, so that another hospital may differ by more than the "
+        "interval says."
+    },
+    "facts_series": {"en": "Series"},
+    "facts_expected": {"en": "Expected"},
+    "facts_decided": {"en": "Decided"},
+    "facts_affected": {"en": "Slices affected"},
+    "facts_series_foot": {"en": "Series that were not trained on. Coronacases were marked by another net."},
+    "ct_measured_series": {"en": "A whole series"},
+    "ct_measured_single_slices": {"en": "Single slices of many patients"},
+    "facts_gate_what": {"en": "Pictures"},
+    "facts_share_head": {"en": "Share"},
+    "facts_gate_accepted": {"en": "frontal films of adults accepted"},
+    "facts_gate_shipped": {"en": "The shipped gate, test films"},
+    "facts_gate_unseen": {"en": "A gate never shown {sources}, on their films"},
+    "facts_gate_foot": {
+        "en": "Of films turned, inverted and mirrored on purpose: how many are told. Of other pictures:"
+        " how many are kept from being read."
+    },
+    "gate_sign_inverted": {"en": "inverted, told"},
+    "gate_sign_rotated_90": {"en": "on its side, told"},
+    "gate_sign_rotated_180": {"en": "on its head, told"},
+    "gate_sign_righted": {"en": "turned or inverted, righted"},
+    "gate_sign_view": {"en": "PA or AP right"},
+    "gate_sign_mirrored": {"en": "mirrored, told"},
     "facts_trained_foot": {
         "en": "A source with films of one kind alone teaches the hospital with the disease: see what speaks "
         "against the model."

@@ -93,7 +93,7 @@ def test_no_text_is_left_over() -> None:
     built = (
         "class_", "disease_", "asks_", "finding_", "call_", "point_", "label_", "dice_", "failure_",
         "severity_", "category_", "side_", "level_", "zones_", "brixia_", "scale_", "disagree_",
-        "change_", "visit_", "said_", "meaning_", "measured_", "facts_for_", "ct_",
+        "change_", "visit_", "said_", "meaning_", "measured_", "facts_for_", "ct_", "gate_",
     )  # fmt: skip
     unused = [key for key in CATALOGUE if key not in VIEWER and not re.search(rf"[\"']{key}[\"']", code)]
     assert [key for key in unused if not key.startswith(built)] == []

@@ -1,0 +1,243 @@
+"""The gate: is this a whole frontal chest film, which way up, whose age; asked before any disease is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import torch
+
+from cxrtriage.film.film import Film
+from cxrtriage.nets.gate import KINDS, SIGNS, GateNet
+from cxrtriage.weights import WEIGHTS_FOLDER, Card, load_net, read_card
+
+GATE = "gate"
+Verdict = Literal["accepted", "cautioned", "refused"]
+
+# Of the two codes that a picture earns at once, the one said first, since mending it may mend the other.
+_REFUSING = (
+    "too_small", "flat", "too_bright", "too_dark", "not_frontal_chest", "lateral", "inverted", "rotated_180",
+    "rotated_90", "cropped",
+)  # fmt: skip
+_CHILD_YEARS = 15.0
+# Side in pixels under which ribs and vessels are gone; the smallest detectors give ten times as many.
+_LEAST_SIDE = 96
+# A film is longer than wide or the other way round, but no strip.
+_MOST_RATIO = 2.2
+# Differences of grey, as shares of the whole range, that a picture must have at least.
+_FLAT = 0.04
+_BRIGHT, _DARK = 0.97, 0.03
+_CACHED = 224  # the size at which films were equalised for training
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """On the net's chances, set on validation films; `distance` is in the units of `GateNet.distance`."""
+
+    frontal: float = 0.5
+    inverted: float = 0.5
+    turned: float = 0.5
+    mirrored: float = 0.9
+    child: float = 0.9
+    distance: float = 3.0
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """What the gate says of a film.
+
+    `codes`: of `cxrtriage.film.codes`, the weightiest first. `view`: by the file's tag where it has one, else
+    by look. `frontal_chest`: chance that it is one, the right way up. `turns`: quarter turns
+    counter-clockwise and
+    `invert`: what would right the film, where that is all that is wrong with it.
+    """
+
+    verdict: Verdict
+    codes: tuple[str, ...]
+    view: str | None
+    frontal_chest: float
+    turns: int = 0
+    invert: bool = False
+
+    @property
+    def rightable(self) -> bool:
+        """Whether turning or inverting makes it a film that can be read."""
+        return bool(self.turns or self.invert)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "verdict": self.verdict,
+            "codes": list(self.codes),
+            "view": self.view,
+            "frontal_chest": round(self.frontal_chest, 4),
+        }
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the net says of one picture: chances by kind, of each quarter turn and of each sign, the
+    distance."""
+
+    kinds: dict[str, float]
+    turns: tuple[float, ...]
+    signs: dict[str, float]
+    distance: float
+
+    @property
+    def frontal(self) -> float:
+        return self.kinds["frontal_chest"]
+
+    @property
+    def kind(self) -> str:
+        return max(self.kinds, key=lambda kind: self.kinds[kind])
+
+
+class Gate:
+    """Shared by threads, since looking changes nothing in it."""
+
+    def __init__(self, card: Card, net: GateNet) -> None:
+        self.card, self.net = card, net
+        self.size = int(card.input["size"])
+        self.thresholds = Thresholds(**card.settings.get("thresholds", {}))
+
+    @classmethod
+    def load(cls, folder: Path = WEIGHTS_FOLDER) -> Gate:
+        """Card and weights; WeightsError where they are missing or damaged."""
+        card = read_card(GATE, folder)
+        return cls(card, load_net(card, folder))
+
+    def picture(self, pixels: np.ndarray) -> np.ndarray:
+        """(rows, columns) float in 0..1 -> (size, size) uint8, equalised as the training films were."""
+        small = cv2.resize(pixels, (_CACHED, _CACHED), interpolation=cv2.INTER_AREA)
+        low, high = float(small.min()), float(small.max())
+        small = (small - low) * (255.0 / (high - low) if high > low else 0.0)
+        picture = cv2.equalizeHist(np.clip(small + 0.5, 0, 255).astype(np.uint8))
+        picture = cv2.resize(picture, (self.size, self.size), interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.equalizeHist(picture))
+
+    def look(self, picture: np.ndarray) -> Look:
+        """What the net says of a picture in its form."""
+        return self.looks([picture])[0]
+
+    def looks(self, pictures: list[np.ndarray]) -> list[Look]:
+        batch = torch.from_numpy(np.stack(pictures))[:, None].float() / 127.5 - 1
+        with torch.inference_mode():
+            features = self.net.features(batch)
+            out = self.net.heads(features)
+            kinds, turns = out["kind"].softmax(1).tolist(), out["turn"].softmax(1).tolist()
+            signs, distance = out["sign"].sigmoid().tolist(), self.net.distance(features).tolist()
+        return [
+            Look(
+                dict(zip(KINDS, kinds[n], strict=True)),
+                tuple(turns[n]),
+                dict(zip(SIGNS, signs[n], strict=True)),
+                distance[n],
+            )
+            for n in range(len(pictures))
+        ]
+
+    def check(self, film: Film) -> GateResult:
+        """The verdict on a film. Accepted films may be read; cautioned ones on the reader's own word; refused
+        ones not, though some only need to be turned or inverted (`rightable`)."""
+        measured = measured_codes(film)
+        if measured:
+            return GateResult("refused", measured, film.view, 0.0)
+        picture = self.picture(film.pixels)
+        first = self.look(picture)
+        turns, invert, look = self._righted(picture, first)
+        codes = self._refusals(look, film)
+        righting: list[str] = []
+        if not codes and invert:
+            righting.append("inverted")
+        if not codes and turns:
+            righting.append("rotated_180" if turns == 2 else "rotated_90")
+        cautions = [] if codes else self._cautions(look, film)
+        ordered = sorted([*codes, *righting], key=_REFUSING.index)
+        verdict: Verdict = "refused" if ordered else "cautioned" if cautions else "accepted"
+        view = film.view or ("lateral" if "lateral" in codes else None)
+        if view is None and not codes:
+            view = "AP" if look.signs["AP"] > 0.5 else "PA"
+        rightable = bool(righting) and not codes
+        return GateResult(
+            verdict,
+            (*ordered, *cautions),
+            view,
+            first.frontal if not ordered else min(first.frontal, 0.5),
+            (-turns) % 4 if rightable else 0,
+            invert and rightable,
+        )
+
+    def _righted(self, picture: np.ndarray, first: Look) -> tuple[int, bool, Look]:
+        """How the film was turned and whether inverted, and what the net says of it the right way up.
+
+        A film that looks turned is looked at again the other way: only if it then looks more like a chest
+        film was it turned, since what is no chest film has no right way up.
+        """
+        limits = self.thresholds
+        turns = int(np.argmax(first.turns))
+        turns = turns if first.turns[turns] > limits.turned else 0
+        invert = first.signs["inverted"] > limits.inverted
+        if not turns and not invert:
+            return 0, False, first
+        other = np.rot90(picture, -turns)
+        other = 255 - other if invert else other
+        second = self.look(np.ascontiguousarray(other))
+        upright = int(np.argmax(second.turns)) == 0 and second.signs["inverted"] <= limits.inverted
+        if upright and (second.frontal >= limits.frontal or second.frontal >= first.frontal):
+            return turns, invert, second
+        return 0, False, first
+
+    def _refusals(self, look: Look, film: Film) -> list[str]:
+        """Codes of what is no whole frontal chest film."""
+        if film.view == "lateral":
+            return ["lateral"]
+        limits = self.thresholds
+        # A photograph of a film shows a film: it is cautioned.
+        if look.frontal + look.kinds["photograph_of_film"] < limits.frontal:
+            kind = max((kind for kind in KINDS if kind != "frontal_chest"), key=lambda kind: look.kinds[kind])
+            return [{"lateral_chest": "lateral", "part_of_chest": "cropped"}.get(kind, "not_frontal_chest")]
+        return ["not_frontal_chest"] if look.distance > limits.distance else []
+
+    def _cautions(self, look: Look, film: Film) -> list[str]:
+        codes = []
+        if look.kinds["photograph_of_film"] > look.frontal:
+            codes.append("photograph")
+        if look.signs["mirrored"] > self.thresholds.mirrored:
+            codes.append("mirrored")
+        by_look = film.age_years is None and look.signs["child"] > self.thresholds.child
+        if by_look or (film.age_years is not None and film.age_years < _CHILD_YEARS):
+            codes.append("child")
+        return codes
+
+
+def measured_codes(film: Film) -> tuple[str, ...]:
+    """What plain measurements say against a film, before any net is asked."""
+    if min(film.rows, film.columns) < _LEAST_SIDE:
+        return ("too_small",)
+    if max(film.rows, film.columns) > _MOST_RATIO * min(film.rows, film.columns):
+        return ("not_frontal_chest",)
+    low, high = (float(value) for value in np.quantile(film.pixels[::4, ::4], (0.02, 0.98)))
+    if low > _BRIGHT:
+        return ("too_bright",)
+    if high < _DARK:
+        return ("too_dark",)
+    return ("flat",) if high - low < _FLAT else ()
+
+
+def righted(film: Film, result: GateResult) -> Film:
+    """The film turned and inverted as the gate says it should be, with the note `righted`."""
+    pixels = np.rot90(film.pixels, result.turns)
+    if result.invert:
+        pixels = np.float32(1.0) - pixels
+    spacing = film.spacing_mm
+    if spacing is not None and result.turns % 2:
+        spacing = (spacing[1], spacing[0])
+    return replace(
+        film,
+        pixels=np.ascontiguousarray(pixels, np.float32),
+        spacing_mm=spacing,
+        notes=(*film.notes, "righted"),
+    )

@@ -1,0 +1,267 @@
+"""`python -m train evaluate gate`: thresholds on validation films, then what passes and what is refused, by
+kind.
+
+A gate is judged by hospitals it was not taught: where a run without some sources is there
+(`python -m train gate --exclude ...`), its figures on these sources stand beside those of the shipped net.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cxrtriage.film.film import Film, FilmError
+from cxrtriage.film.read import read_film
+from cxrtriage.gate.gate import GATE, Gate, GateResult, Thresholds
+from cxrtriage.weights import write_card
+from train import gate_pictures as made
+from train.gate import KIND_OF
+from train.manifest import FilmRow, data_folder, read_films
+from train.settings import SettingsError
+from train.severity_truths import read_severity
+
+# Of validation films that are frontal, this share may fail a threshold.
+_LOST = 0.001
+_SEVERE = 6.0
+_MOST = 1500  # films of a figure, drawn evenly
+_RIGHT_CODE = {"lateral_chest": "lateral"}
+
+
+def evaluate_gate(runs: Path, weights: Path, results: Path) -> dict[str, Any]:
+    """Thresholds onto the card; `gate.json` and `gate.md`."""
+    rows = [row for row in read_films(data_folder()) if row.view != "lateral"]
+    if not rows:
+        raise SettingsError("there are no films to judge the gate by.")
+    gate = _with_thresholds(Gate.load(weights), rows)
+    figures = {"thresholds": asdict(gate.thresholds), "shipped": _figures(gate, rows, split="test")}
+    for folder in sorted(runs.glob(f"{GATE}-without-*")):
+        name = folder.name
+        if not (folder / f"{name}.json").is_file():
+            continue
+        other = _run_gate(folder, name)
+        sources = set(other.card.settings["exclude"])
+        other = _with_thresholds(other, [row for row in rows if row.source not in sources])
+        unseen = [row for row in rows if row.source in sources]
+        figures[", ".join(sorted(sources))] = _figures(other, unseen, split=None)
+    results.mkdir(parents=True, exist_ok=True)
+    thresholds = asdict(gate.thresholds)
+    card = replace(gate.card, settings={**gate.card.settings, "thresholds": thresholds}, figures=figures)
+    write_card(card, weights)
+    (results / "gate.json").write_text(json.dumps(figures, indent=1) + "\n")
+    (results / "gate.md").write_text(_tables(figures))
+    return figures
+
+
+def _run_gate(folder: Path, name: str) -> Gate:
+    from cxrtriage.weights import load_net, read_card
+
+    card = read_card(name, folder)
+    return Gate(card, load_net(card, folder))
+
+
+def _film(path: Path) -> Film | None:
+    try:
+        return read_film(path)
+    except FilmError:
+        return None
+
+
+def _drawn(rows: Sequence[FilmRow], most: int = _MOST) -> list[FilmRow]:
+    if len(rows) <= most:
+        return list(rows)
+    return [rows[n] for n in np.linspace(0, len(rows) - 1, most).round().astype(int)]
+
+
+def _with_thresholds(gate: Gate, rows: Sequence[FilmRow]) -> Gate:
+    """The gate with thresholds that all but a few validation films of adults pass, never laxer than the
+    defaults where these are enough."""
+    plain = Thresholds()
+    val = _drawn([row for row in rows if row.split == "val" and row.adult is not False])
+    looks = [gate.look(gate.picture(read_film(row.path).pixels)) for row in val]
+    frontal = np.array([one.frontal + one.kinds["photograph_of_film"] for one in looks])
+    limits = Thresholds(
+        frontal=round(float(np.clip(np.quantile(frontal, _LOST), 0.05, plain.frontal)), 3),
+        inverted=_upper([one.signs["inverted"] for one in looks], plain.inverted),
+        turned=_upper([1 - one.turns[0] for one in looks], plain.turned),
+        mirrored=_upper([one.signs["mirrored"] for one in looks], plain.mirrored),
+        child=_upper([one.signs["child"] for one in looks], plain.child),
+        distance=round(float(np.max([one.distance for one in looks])) * 1.15, 3),
+    )
+    gate.thresholds = limits
+    return gate
+
+
+def _upper(values: Sequence[float], least: float) -> float:
+    return round(float(np.clip(np.quantile(values, 1 - _LOST), least, 0.995)), 3)
+
+
+def _figures(gate: Gate, rows: Sequence[FilmRow], split: str | None) -> dict[str, Any]:
+    """Of the films of `rows` (of one split, or all), and of what is made of them; and of the other pictures
+    here."""
+    films = [row for row in rows if split is None or row.split == split]
+    adults = _drawn([row for row in films if row.adult is not False])
+    severe = {
+        t.row.file for t in read_severity(data_folder(), read_films(data_folder())) if t.extent >= _SEVERE
+    }
+    random = np.random.default_rng(1)
+    said: dict[str, list[bool]] = {}
+    views: list[bool] = []
+    turned: dict[str, list[bool]] = {"inverted": [], "rotated_90": [], "rotated_180": [], "righted": []}
+    made_up: dict[str, list[tuple[str, bool]]] = {}
+    mirrored: list[bool] = []
+    small = [read_film(row.path) for row in adults]
+    pictures = [np.rint(255 * _square(film.pixels)).astype(np.uint8) for film in small]
+    for number, (row, film) in enumerate(zip(adults, small, strict=True)):
+        result = gate.check(film)
+        said.setdefault(row.source, []).append(result.verdict == "accepted")
+        if row.file in severe:
+            said.setdefault("severe (extent 6 or more)", []).append(result.verdict == "accepted")
+        if row.view in ("AP", "PA") and result.verdict == "accepted":
+            views.append(result.view == row.view)
+        if number % 3 == 0:
+            _turned(gate, film, turned)
+            flipped = replace(film, pixels=np.ascontiguousarray(film.pixels[:, ::-1]), view=None)
+            mirrored.append("mirrored" in gate.check(flipped).codes)
+        if number % 3 == 1:
+            for name, code, picture in _made(pictures, number, random):
+                made_up.setdefault(name, []).append(_right(gate.check(_of(picture)), code))
+    children = _drawn([row for row in films if row.adult is False], 300)
+    found = ["child" in gate.check(read_film(row.path)).codes for row in children]
+    everyone = [one for source, each in said.items() if not source.startswith("severe") for one in each]
+    return {
+        "films": len(adults),
+        "accepted": round(float(np.mean(everyone)), 4),
+        "accepted_by_source": {
+            name: [round(float(np.mean(each)), 4), len(each)] for name, each in said.items()
+        },
+        "view_right": [round(float(np.mean(views)), 4), len(views)] if views else None,
+        "recognised": {
+            name: [round(float(np.mean(each)), 4), len(each)] for name, each in turned.items() if each
+        },
+        "mirrored_seen": [round(float(np.mean(mirrored)), 4), len(mirrored)] if mirrored else None,
+        "children_seen": [round(float(np.mean(found)), 4), len(found)] if found else None,
+        "made_up": _told(made_up),
+        "others": _others(gate),
+    }
+
+
+def _square(pixels: np.ndarray) -> np.ndarray:
+    return made.resized(np.asarray(pixels, np.float32), 320)
+
+
+def _of(picture: np.ndarray) -> Film:
+    """A picture of uint8 as a film without any tag."""
+    return Film(pixels=picture.astype(np.float32) / np.float32(255), bits=8, sha256="", format="png")
+
+
+def _turned(gate: Gate, film: Film, turned: dict[str, list[bool]]) -> None:
+    film = replace(film, view=None)
+    inverted = gate.check(replace(film, pixels=np.float32(1.0) - film.pixels))
+    turned["inverted"].append(inverted.codes[:1] == ("inverted",))
+    turned["righted"].append(inverted.invert and not inverted.turns)
+    for turns, code in ((1, "rotated_90"), (2, "rotated_180"), (3, "rotated_90")):
+        result = gate.check(replace(film, pixels=np.ascontiguousarray(np.rot90(film.pixels, turns))))
+        turned[code].append(result.codes[:1] == (code,))
+        turned["righted"].append(result.turns == (4 - turns) % 4 and not result.invert)
+
+
+def _made(
+    pictures: Sequence[np.ndarray], number: int, random: np.random.Generator
+) -> list[tuple[str, str, np.ndarray]]:
+    """Name, right code and picture."""
+    film = pictures[number]
+    size = film.shape[0]
+
+    def draw() -> np.ndarray:
+        return pictures[int(random.integers(len(pictures)))]
+
+    ground = (255 * made.cloud(size, random, size / 8)).astype(np.uint8)
+    return [
+        ("half of a film", "cropped", made.part_of(film, random)),
+        ("several films", "not_frontal_chest", made.several(draw, random)),
+        ("photograph of a film", "photograph", made.photographed(film, ground, random)),
+        ("sketch after a film", "not_frontal_chest", made.sketch(film, random)),
+        ("drawn chest", "not_frontal_chest", made.drawn_chest(size, random)),
+        ("form", "not_frontal_chest", made.form_sheet(size, random, film)),
+        ("nothing", "not_frontal_chest", made.nothing(size, random)),
+    ]
+
+
+def _right(result: GateResult, code: str) -> tuple[str, bool]:
+    """Whether it was kept from being read, and whether for the right reason."""
+    if result.verdict == "accepted":
+        return "accepted", False
+    even = result.codes[0] in ("flat", "too_bright", "too_dark")
+    return result.verdict, result.codes[0] == code or (even and code == "not_frontal_chest")
+
+
+def _told(said: dict[str, list[tuple[str, bool]]]) -> dict[str, Any]:
+    return {
+        name: {
+            "number": len(each),
+            "not_accepted": round(float(np.mean([verdict != "accepted" for verdict, _ in each])), 4),
+            "right_code": round(float(np.mean([right for _, right in each])), 4),
+        }
+        for name, each in said.items()
+    }
+
+
+def _others(gate: Gate) -> dict[str, Any]:
+    """The pictures of the gate's table that it did not learn from."""
+    import csv
+
+    said: dict[str, list[tuple[str, bool]]] = {}
+    table = data_folder() / "gate" / "gate.csv"
+    if not table.is_file():
+        return {}
+    with table.open(newline="", encoding="utf-8-sig") as stream:
+        for cells in csv.DictReader(stream):
+            film = _film(table.parent / cells["file"])
+            if cells["split"] != "test" or film is None:
+                continue
+            code = _RIGHT_CODE.get(KIND_OF[cells["kind"]], "not_frontal_chest")
+            said.setdefault(cells["kind"], []).append(_right(gate.check(film), code))
+    told = _told(said)
+    everything = [one for each in said.values() for one in each]
+    return {"all": _told({"all": everything})["all"], **told} if everything else {}
+
+
+def _tables(figures: dict[str, Any]) -> str:
+    lines = [
+        "# The gate",
+        "",
+        "Made by `python -m train evaluate gate`. Accepted: read without a question. Thresholds were set on",
+        "validation films: "
+        + ", ".join(f"{name} {value}" for name, value in figures["thresholds"].items())
+        + ".",
+        "A name of sources stands for a net that was never shown them, measured on all their films.",
+    ]
+    for name, part in figures.items():
+        if name == "thresholds":
+            continue
+        lines += [
+            "",
+            f"## {'The shipped net, test films' if name == 'shipped' else f'Never shown {name}'}",
+            "",
+            f"Frontal films of adults accepted: {part['accepted']:.4f} of {part['films']}.",
+            "",
+            "| films | accepted | number |",
+            "|---|---|---|",
+        ]
+        lines += [
+            f"| {source} | {share:.3f} | {count} |"
+            for source, (share, count) in part["accepted_by_source"].items()
+        ]
+        lines += ["", "| recognised | share | number |", "|---|---|---|"]
+        signs = {**part["recognised"], "view AP or PA": part["view_right"], "mirrored": part["mirrored_seen"],
+                 "child": part["children_seen"]}  # fmt: skip
+        lines += [f"| {sign} | {of[0]:.3f} | {of[1]} |" for sign, of in signs.items() if of]
+        lines += ["", "| other pictures | not accepted | right code | number |", "|---|---|---|---|"]
+        for kind, of in {**part["made_up"], **part["others"]}.items():
+            lines.append(f"| {kind} | {of['not_accepted']:.3f} | {of['right_code']:.3f} | {of['number']} |")
+    return "\n".join(lines) + "\n"

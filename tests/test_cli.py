@@ -186,3 +186,56 @@ def test_what_is_no_series_is_a_refused_row(series, tmp_path, capsys):
     assert [row["status"] for row in rows] == ["refused", "read"]
     assert rows[0]["codes"] == ["no_slices"]
     assert main(["ct", str(tmp_path / "gone")]) == 2
+
+
+@pytest.fixture
+def gated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Films that a gate of marks accepts, cautions of, refuses and would right."""
+    from cxrtriage.reading import triage
+    from tests.gate.marked_gate import MarkedGate, marked_film
+
+    monkeypatch.setattr(triage.Gate, "load", classmethod(lambda *_: MarkedGate()))
+    monkeypatch.setattr(triage, "GATE", "ensemble")  # whose file is there in any case
+    folder = tmp_path / "gated"
+    folder.mkdir()
+    films = {
+        "a_fine": marked_film(), "b_child": marked_film(sign="child"), "c_ct": marked_film("ct"),
+        "d_turned": marked_film(turns=1),
+    }  # fmt: skip
+    for name, film in films.items():
+        Image.fromarray(np.rint(film.pixels * 255).astype(np.uint8)).save(folder / f"{name}.png")
+    return folder
+
+
+def rows_of(capsys) -> dict[str, dict]:
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    return {Path(row["file"]).stem: row for row in rows}
+
+
+def test_the_gate_keeps_from_being_read_what_it_does_not_accept(gated, capsys):
+    assert main(["assess", str(gated), *FAST]) == 3
+    rows = rows_of(capsys)
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "a_fine": "read", "b_child": "refused", "c_ct": "refused", "d_turned": "refused",
+    }  # fmt: skip
+    assert rows["b_child"]["gate"]["verdict"] == "cautioned"
+    assert rows["b_child"]["codes"] == ["child"]
+    assert rows["c_ct"]["message"].startswith("This does not look like a frontal chest film")
+    assert rows["c_ct"]["diagnosis"] is None
+    assert rows["a_fine"]["gate"] == {"verdict": "accepted", "codes": [], "view": "PA", "frontal_chest": 0.9}
+
+
+def test_a_cautioned_film_is_read_on_the_readers_word_and_a_refused_one_never(gated, capsys):
+    assert main(["assess", str(gated), *FAST, "--read-anyway"]) == 3
+    rows = rows_of(capsys)
+    assert rows["b_child"]["status"] == "read"
+    assert {"child", "read_anyway"} <= set(rows["b_child"]["codes"])
+    assert "read_anyway" not in rows["a_fine"]["codes"]
+    assert rows["c_ct"]["status"] == rows["d_turned"]["status"] == "refused"
+
+
+def test_a_turned_film_is_righted_and_says_so(gated, capsys):
+    assert main(["assess", str(gated / "d_turned.png"), *FAST, "--fix"]) == 0
+    row = rows_of(capsys)["d_turned"]
+    assert row["status"] == "read"
+    assert row["codes"][:2] == ["rotated_90", "righted"]

@@ -1,0 +1,132 @@
+"""The gate's verdicts: what is refused, cautioned, accepted, and how a film is righted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cxrtriage.film.codes import GATE_CODES, SENTENCES
+from cxrtriage.film.film import Film
+from cxrtriage.film.read import read_film
+from cxrtriage.film.synthetic import draw_film
+from cxrtriage.gate.gate import GATE, Gate, measured_codes, righted
+from cxrtriage.weights import WEIGHTS_FOLDER
+from tests.gate.marked_gate import MarkedGate, marked_film
+
+EXAMPLES = Path(__file__).parents[2] / "cxrtriage" / "examples"
+shipped = pytest.mark.skipif(
+    not (WEIGHTS_FOLDER / f"{GATE}.json").is_file(), reason="no gate is in the folder of weights"
+)
+
+
+def film_of(pixels: np.ndarray, **facts: object) -> Film:
+    return Film(pixels=pixels.astype(np.float32), bits=8, sha256="0" * 64, format="png", **facts)
+
+
+@pytest.mark.parametrize(
+    ("film", "verdict", "codes"),
+    [
+        (marked_film(), "accepted", ()),
+        (marked_film("lateral_chest"), "refused", ("lateral",)),
+        (marked_film("part_of_chest"), "refused", ("cropped",)),
+        (marked_film("ct"), "refused", ("not_frontal_chest",)),
+        (marked_film("photograph_of_film"), "cautioned", ("photograph",)),
+        (marked_film(sign="mirrored"), "cautioned", ("mirrored",)),
+        (marked_film(sign="child"), "cautioned", ("child",)),
+        (marked_film(age_years=9.0), "cautioned", ("child",)),
+        (marked_film(sign="child", age_years=40.0), "accepted", ()),
+        (marked_film(view="lateral"), "refused", ("lateral",)),
+        (marked_film(turns=1), "refused", ("rotated_90",)),
+        (marked_film(turns=3), "refused", ("rotated_90",)),
+        (marked_film(turns=2), "refused", ("rotated_180",)),
+    ],
+)
+def test_verdicts(film, verdict, codes):
+    result = MarkedGate().check(film)
+    assert (result.verdict, result.codes) == (verdict, codes)
+    assert set(codes) <= set(SENTENCES)
+    assert result.rightable == any(code.startswith("rotated") for code in codes)
+
+
+def test_the_view_is_that_of_the_tag_or_else_by_look():
+    gate = MarkedGate()
+    assert gate.check(marked_film(sign="AP")).view == "AP"
+    assert gate.check(marked_film(sign="AP", view="PA")).view == "PA"
+    assert gate.check(marked_film()).view == "PA"
+    assert gate.check(marked_film("ct")).view is None
+    assert gate.check(marked_film("lateral_chest")).view == "lateral"
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_righted_film_is_as_it_was_and_says_so(turns):
+    film, gate = marked_film(spacing_mm=None), MarkedGate()
+    turned = replace(film, pixels=np.ascontiguousarray(np.rot90(film.pixels, turns)))
+    upright = righted(turned, gate.check(turned))
+    np.testing.assert_array_equal(upright.pixels, film.pixels)
+    assert upright.notes == ("righted",)
+    assert gate.check(upright).verdict == "accepted"
+
+
+def test_turning_takes_the_spacing_along():
+    film = marked_film(turns=1, spacing_mm=(0.1, 0.2))
+    assert righted(film, MarkedGate().check(film)).spacing_mm == (0.2, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "codes"),
+    [
+        (np.full((200, 200), 0.5), ("flat",)),
+        (np.full((200, 200), 1.0), ("too_bright",)),
+        (np.zeros((200, 200)), ("too_dark",)),
+        (np.random.default_rng(1).random((60, 200)), ("too_small",)),
+        (np.random.default_rng(1).random((150, 600)), ("not_frontal_chest",)),
+        (np.random.default_rng(1).random((200, 240)), ()),
+    ],
+)
+def test_plain_measurements_need_no_net(pixels, codes):
+    assert measured_codes(film_of(pixels)) == codes
+    if codes:
+        result = MarkedGate().check(film_of(pixels))
+        assert (result.verdict, result.codes, result.frontal_chest) == ("refused", codes, 0.0)
+
+
+def test_every_code_has_its_sentence():
+    assert {"not_frontal_chest", "lateral", "cropped", "photograph", "child", "mirrored"} <= GATE_CODES
+    assert {"righted", "read_anyway"} <= set(SENTENCES)
+
+
+@shipped
+def test_the_shipped_gate_accepts_the_shipped_films():
+    gate = Gate.load()
+    films = [read_film(path) for path in sorted(EXAMPLES.glob("*.webp")) + sorted(EXAMPLES.glob("*.dcm"))]
+    assert [gate.check(film).verdict for film in films] == ["accepted"] * len(films)
+    assert [gate.check(draw_film(seed)).verdict for seed in (1, 2)] == ["accepted", "accepted"]
+
+
+@shipped
+@pytest.mark.parametrize(("turns", "invert", "code"), [
+    (0, True, "inverted"), (1, False, "rotated_90"), (2, False, "rotated_180"), (3, False, "rotated_90"),
+])  # fmt: skip
+def test_the_shipped_gate_rights_a_shipped_film(turns, invert, code):
+    gate, film = Gate.load(), read_film(EXAMPLES / "shenzhen-00010.webp")
+    pixels = np.rot90(film.pixels, turns)
+    turned = replace(film, pixels=np.ascontiguousarray(1 - pixels if invert else pixels))
+    result = gate.check(turned)
+    assert (result.verdict, result.codes) == ("refused", (code,))
+    np.testing.assert_allclose(righted(turned, result).pixels, film.pixels, atol=1e-6)
+
+
+@shipped
+@pytest.mark.slow
+def test_the_shipped_gate_on_real_pictures(data_folder):
+    """Pictures of the table that it did not learn from: none is read."""
+    import csv
+
+    gate, place = Gate.load(), data_folder / "gate"
+    with (place / "gate.csv").open(newline="", encoding="utf-8") as stream:
+        names = [row["file"] for row in csv.DictReader(stream) if row["split"] == "test"]
+    passed = [name for name in names if gate.check(read_film(place / name)).verdict == "accepted"]
+    assert len(passed) <= 0.02 * len(names), passed

@@ -2,6 +2,7 @@
 # make test    set up and run all tests, with a real browser where one can be had
 # make check   format, lint, types, and which room may import which
 # make bench   ratios: film to score and map against the bare forward pass
+# make fuzz    bytes that nobody meant into every reader, ten minutes in all; the corpus is kept in runs/fuzz
 # make figures train/results and the cards, measured anew
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 #   make app TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 
-.PHONY: app test check format venv venv-dev chromium bench figures clean
+.PHONY: app test check format venv venv-dev chromium bench fuzz figures clean
 
 app: venv
 	$(BIN)/streamlit run app.py
@@ -52,6 +53,15 @@ format: venv-dev
 
 bench: venv-dev
 	$(BIN)/python -m tests.bench_reading
+
+FUZZ_SECONDS ?= 195
+
+fuzz: venv-dev
+	mkdir -p runs/fuzz
+	set -e; for target in film series words; do \
+	  $(BIN)/python -m tests.fuzz.fuzz_readers $$target runs/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) \
+	    -timeout=20 -rss_limit_mb=3000 -max_len=20000 -print_final_stats=1; \
+	done
 
 # The tables of train/results and the cards, from the weights that are here and the films in CXRTRIAGE_DATA.
 figures: venv

@@ -114,8 +114,10 @@ class _Taken:
         out."""
         try:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-                entries = [e for e in entries if not PurePosixPath(e.filename).name.startswith((".", "__"))]
+                entries = [one for one in archive.infolist() if one.filename and not one.is_dir()]
+                entries = [
+                    one for one in entries if not PurePosixPath(one.filename).name.startswith((".", "__"))
+                ]
                 if len(entries) > self.limits.max_files:
                     raise SeriesError("too_many_slices", detail=str(self.limits.max_files))
                 if any(entry.flag_bits & 1 for entry in entries):
@@ -129,16 +131,11 @@ class _Taken:
                         raise SeriesError("decompression_bomb")
                     left -= len(unpacked)
                     self.add(entry.filename, unpacked, within_zip=True)
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            NotImplementedError,
-            OSError,
-            RuntimeError,
-        ) as error:
+        except FilmError:
+            raise
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise SeriesError("truncated") from error
-        except ValueError as error:
+        except Exception as error:  # a damaged directory makes zipfile raise nearly anything
             raise SeriesError("unreadable") from error
 
     def series(self, name: str) -> list[Series]:

@@ -179,6 +179,16 @@ def test_a_lone_bad_file_has_its_own_code(data, code):
     assert refused([("a", data)]) == code
 
 
+def test_a_nameless_entry_is_no_file():
+    data = zipped([("a", b"x")]).replace(b"\x01\x00\x00\x00\x00\x00a", b"\x01\x00\x00\x00\x00\x00\x00")
+    assert refused([("a.zip", data)]) in ("no_slices", "truncated", "unreadable")
+    nameless = bytearray(zipped([("ab", b"x" * 9)]))
+    place = nameless.find(b"PK\x01\x02")
+    nameless[place + 28 : place + 30] = b"\0\0"
+    nameless[place + 30 : place + 32] = b"\2\0"
+    assert refused([("a.zip", bytes(nameless))]) in ("no_slices", "truncated", "unreadable")
+
+
 def test_a_locked_archive_is_said():
     data = bytearray(zipped([("a", b"x" * 50)]))
     for start in (data.find(b"PK\x03\x04") + 6, data.find(b"PK\x01\x02") + 8):

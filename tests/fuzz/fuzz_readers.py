@@ -1,0 +1,145 @@
+"""`make fuzz`: bytes that nobody meant, into every reader; nothing but the one error of each may come out.
+
+    python -m tests.fuzz.fuzz_readers TARGET FOLDER [options of libFuzzer]
+
+The corpus grows in FOLDER and is kept, so that the next run goes on from it; it begins with small files of
+every kind that is read, made here. Atheris finds the way into pydicom, nibabel and our own code by what they
+execute.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["cxrtriage.film", "cxrtriage.ct", "pydicom", "nibabel"]):
+    import nibabel
+    import pydicom.uid
+    from pydicom.dataset import Dataset
+
+    from cxrtriage.ct.read import series_of_files
+    from cxrtriage.ct.series import SeriesError, SeriesLimits
+    from cxrtriage.film.adjustment import Adjustment
+    from cxrtriage.film.film import FilmError
+    from cxrtriage.film.limits import Limits
+    from cxrtriage.film.read import read_film
+    from cxrtriage.reading.assessment import Assessment
+
+import numpy as np
+from PIL import Image
+
+_LIMITS = Limits(max_bytes=2**20, max_pixels=300_000)
+_SERIES_LIMITS = SeriesLimits(max_slices=64, max_voxels=300_000, max_files=32, max_unpacked=2**20)
+
+
+def film(data: bytes) -> None:
+    try:
+        read = read_film(data, _LIMITS)
+    except FilmError:
+        return
+    assert read.pixels.dtype == np.float32
+    assert np.isfinite(read.pixels).all()
+    assert 0 <= read.pixels.min() <= read.pixels.max() <= 1
+
+
+def series(data: bytes) -> None:
+    try:
+        found = series_of_files("a", [("a", data)], _SERIES_LIMITS)
+    except SeriesError:
+        return
+    for one in found:
+        assert one.slices
+        assert all(part.pixels.ndim == 2 for part in one.slices)
+
+
+def words(data: bytes) -> None:
+    """What comes back from a user's disk as JSON: assessments and adjustments."""
+    text = data.decode("utf-8", "replace")
+    with contextlib.suppress(ValueError):
+        Assessment.from_json(text)
+    with contextlib.suppress(ValueError, RecursionError):
+        Adjustment.from_dict(json.loads(text))
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {"film": film, "series": series, "words": words}
+
+
+def seeds() -> list[bytes]:
+    """A small file of every kind that is read."""
+    pixels = (np.add.outer(np.arange(24), np.arange(20)) * 5).astype(np.uint8)
+    made = []
+    for kind in ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF"):
+        stream = io.BytesIO()
+        Image.fromarray(pixels).save(stream, kind)
+        made.append(stream.getvalue())
+    stream = io.BytesIO()
+    Image.fromarray(pixels.astype(np.uint16) * 200).save(stream, "PNG")
+    made.append(stream.getvalue())
+    for sop_class in (pydicom.uid.DigitalXRayImageStorageForPresentation, pydicom.uid.CTImageStorage):
+        made += [_dicom(pixels, sop_class, syntax) for syntax in (
+            pydicom.uid.ExplicitVRLittleEndian, pydicom.uid.ImplicitVRLittleEndian,
+            pydicom.uid.DeflatedExplicitVRLittleEndian, pydicom.uid.RLELossless,
+        )]  # fmt: skip
+    volume = nibabel.Nifti1Image(np.zeros((6, 5, 4), np.int16) - 900, np.diag([-1.0, -1, 3, 1]))
+    made.append(volume.to_bytes())
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("a.png", made[0])
+        archive.writestr("b.dcm", made[-2])
+    made.append(stream.getvalue())
+    made.append(b'{"schema": "cxrtriage/assessment/1", "file": "a", "codes": [], "versions": {}}')
+    made.append(b'{"crop": null, "window_center": 0.5, "window_width": 1.0, "invert": false}')
+    return made
+
+
+def _dicom(pixels: np.ndarray, sop_class: str, syntax: str) -> bytes:
+    dataset = Dataset()
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = sop_class
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = "1.2.3"
+    dataset.Modality = "CT" if "CT" in pydicom.uid.UID(sop_class).name else "DX"
+    dataset.Rows, dataset.Columns = pixels.shape
+    dataset.BitsAllocated = dataset.BitsStored = 8
+    dataset.HighBit, dataset.PixelRepresentation = 7, 0
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.RescaleSlope, dataset.RescaleIntercept = 1, -100
+    dataset.WindowCenter, dataset.WindowWidth = 50, 100
+    dataset.ImagePositionPatient, dataset.ImageOrientationPatient = [0, 0, 1], [1, 0, 0, 0, 1, 0]
+    dataset.PixelSpacing = [0.5, 0.5]
+    dataset.PixelData = pixels.tobytes()
+    if syntax == pydicom.uid.RLELossless:
+        dataset.compress(syntax)
+    else:
+        dataset.file_meta.TransferSyntaxUID = syntax
+    stream = io.BytesIO()
+    dataset.save_as(
+        stream,
+        enforce_file_format=True,
+        implicit_vr=syntax == pydicom.uid.ImplicitVRLittleEndian,
+        little_endian=True,
+    )
+    return stream.getvalue()
+
+
+def main(arguments: list[str]) -> None:
+    target, folder, *options = arguments
+    corpus = Path(folder)
+    corpus.mkdir(parents=True, exist_ok=True)
+    for number, data in enumerate(seeds()):
+        (corpus / f"seed-{number:02d}").write_bytes(data)
+    atheris.Setup(
+        ["fuzz", str(corpus), f"-artifact_prefix={corpus.parent}/{target}-", *options], TARGETS[target]
+    )
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

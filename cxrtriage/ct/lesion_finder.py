@@ -25,6 +25,8 @@ _LOOKS = 16
 _SOME_LUNG, _MUCH_LUNG = 0.05, 0.2
 _LEAST_SLICES = 0.2
 _MANY_LOOKS = 8
+# A slice around which so much of the rim is dense was cut to the lungs: all of it is body.
+_CUT = 0.3
 # Where lungs end: gas in the gut fills less.
 _LUNG_ENDS = 0.02
 # Lesions may lie at the lungs' border, where the net's lung ends early.
@@ -152,6 +154,9 @@ def _nothing(shape: tuple[int, ...]) -> Found:
 def _body(picture: np.ndarray, tissue: float) -> np.ndarray:
     """(rows, columns) bool: the body of a levelled picture, lungs and all: the hull of its largest dense
     part."""
+    ring = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+    if (ring > 0.6 * tissue * 255).mean() > _CUT:
+        return np.ones(picture.shape, bool)
     dense = (picture > 0.6 * tissue * 255).astype(np.uint8)
     # Arms and the table are laid against the body by blurred slices; a thin bridge is cut.
     dense = np.asarray(cv2.morphologyEx(dense, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)), np.uint8)

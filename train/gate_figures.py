@@ -97,7 +97,7 @@ def _with_thresholds(gate: Gate, rows: Sequence[FilmRow]) -> Gate:
 
 
 def _upper(values: Sequence[float], least: float) -> float:
-    return round(float(np.clip(np.quantile(values, 1 - _LOST), least, 0.995)), 3)
+    return round(float(np.clip(np.quantile(values, 1 - _LOST), least, 0.999)), 3)
 
 
 def _figures(gate: Gate, rows: Sequence[FilmRow], split: str | None) -> dict[str, Any]:
@@ -196,6 +196,7 @@ def _right(result: GateResult, code: str) -> tuple[str, bool]:
     """Whether it was kept from being read, and whether for the right reason."""
     if result.verdict == "accepted":
         return "accepted", False
+    # A blank sheet is refused for being blank.
     even = result.codes[0] in ("flat", "too_bright", "too_dark")
     return result.verdict, result.codes[0] == code or (even and code == "not_frontal_chest")
 

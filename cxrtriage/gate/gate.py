@@ -25,6 +25,7 @@ _REFUSING = (
 _CHILD_YEARS = 15.0
 # Side in pixels under which ribs and vessels are gone; the smallest detectors give ten times as many.
 _LEAST_SIDE = 96
+_NO_PICTURE = 24  # and under which a picture shows nothing
 # A film is longer than wide or the other way round, but no strip.
 _MOST_RATIO = 2.2
 # Differences of grey, as shares of the whole range, that a picture must have at least.
@@ -41,7 +42,7 @@ class Thresholds:
     inverted: float = 0.5
     turned: float = 0.5
     mirrored: float = 0.9
-    child: float = 0.9
+    child: float = 0.98
     distance: float = 3.0
 
 
@@ -143,12 +144,13 @@ class Gate:
         """The verdict on a film. Accepted films may be read; cautioned ones on the reader's own word; refused
         ones not, though some only need to be turned or inverted (`rightable`)."""
         measured = measured_codes(film)
-        if measured:
+        if measured and (measured != ("too_small",) or min(film.rows, film.columns) < _NO_PICTURE):
             return GateResult("refused", measured, film.view, 0.0)
         picture = self.picture(film.pixels)
         first = self.look(picture)
         turns, invert, look = self._righted(picture, first)
-        codes = self._refusals(look, film)
+        # A thumbnail of something else is that first, and small second.
+        codes = self._refusals(look, film) or list(measured)
         righting: list[str] = []
         if not codes and invert:
             righting.append("inverted")
@@ -199,7 +201,8 @@ class Gate:
         if look.frontal + look.kinds["photograph_of_film"] < limits.frontal:
             kind = max((kind for kind in KINDS if kind != "frontal_chest"), key=lambda kind: look.kinds[kind])
             return [{"lateral_chest": "lateral", "part_of_chest": "cropped"}.get(kind, "not_frontal_chest")]
-        return ["not_frontal_chest"] if look.distance > limits.distance else []
+        far = look.distance > limits.distance and look.frontal > look.kinds["photograph_of_film"]
+        return ["not_frontal_chest"] if far else []
 
     def _cautions(self, look: Look, film: Film) -> list[str]:
         codes = []

@@ -6,6 +6,7 @@ opposite; what it is, a mark in its middle says.
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from cxrtriage.film.film import Film
@@ -47,7 +48,8 @@ class MarkedGate(Gate):
         super().__init__(card, GateNet())
 
     def picture(self, pixels: np.ndarray) -> np.ndarray:
-        return np.rint(pixels * 255).astype(np.uint8)
+        whole = cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)
+        return np.asarray(np.rint(whole * 255), np.uint8)
 
     def looks(self, pictures: list[np.ndarray]) -> list[Look]:
         return [self._look(one / 255) for one in pictures]

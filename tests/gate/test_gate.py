@@ -81,7 +81,7 @@ def test_turning_takes_the_spacing_along():
         (np.full((200, 200), 0.5), ("flat",)),
         (np.full((200, 200), 1.0), ("too_bright",)),
         (np.zeros((200, 200)), ("too_dark",)),
-        (np.random.default_rng(1).random((60, 200)), ("too_small",)),
+        (np.random.default_rng(1).random((20, 30)), ("too_small",)),
         (np.random.default_rng(1).random((150, 600)), ("not_frontal_chest",)),
         (np.random.default_rng(1).random((200, 240)), ()),
     ],
@@ -91,6 +91,14 @@ def test_plain_measurements_need_no_net(pixels, codes):
     if codes:
         result = MarkedGate().check(film_of(pixels))
         assert (result.verdict, result.codes, result.frontal_chest) == ("refused", codes, 0.0)
+
+
+def test_a_thumbnail_of_something_else_is_that_first():
+    gate = MarkedGate()
+    for kind, code in (("frontal_chest", "too_small"), ("ct", "not_frontal_chest")):
+        film = marked_film(kind)
+        small = replace(film, pixels=np.ascontiguousarray(film.pixels[::2, ::2]))
+        assert gate.check(small).codes == (code,)
 
 
 def test_every_code_has_its_sentence():

@@ -18,10 +18,12 @@ from streamlit.testing.v1 import AppTest
 import cxrtriage.reading
 from cxrtriage.film.adjustment import Adjustment, FractionBox
 from cxrtriage.film.film import Film
+from cxrtriage.gate.gate import Gate, GateResult
 from cxrtriage.reading.assessment import Assessment, ClassScore, Diagnosis, FilmFacts, Versions
 from cxrtriage.reading.call import strongest_class
 from cxrtriage.reading.saliency import Saliency
 from cxrtriage.weights import WeightsError
+from tests.gate.marked_gate import MarkedGate, marked_film
 
 APP = str(Path(__file__).parents[2] / "app.py")
 MEMBERS = ("tb_one", "tb_two")
@@ -46,6 +48,7 @@ class FakeTriage:
     score: ClassVar[float | None] = None
     codes: ClassVar[tuple[str, ...]] = ()
     findings: ClassVar[dict[str, float] | None] = None
+    gate: ClassVar[Gate | None] = None
     operating_point = "sensitivity_0.90"
     operating_points = tuple(THRESHOLDS)
 
@@ -53,15 +56,30 @@ class FakeTriage:
     def load(cls) -> FakeTriage:
         return cls()
 
+    def checked(self, film: Film) -> GateResult | None:
+        return self.gate.check(film) if self.gate else None
+
     def read(
-        self, film: Film, *, file: str = "", maps: str | tuple[str, ...] = "strongest"
+        self,
+        film: Film,
+        *,
+        file: str = "",
+        maps: str | tuple[str, ...] = "strongest",
+        read_anyway: bool = False,
     ) -> tuple[Assessment, list[Saliency]]:
+        result = self.checked(film)
+        if result and (result.verdict == "refused" or (result.verdict == "cautioned" and not read_anyway)):
+            return Assessment(
+                file=file, sha256=film.sha256, status="refused", film=FilmFacts.of(film), codes=result.codes,
+                message="no", gate=result.to_dict(), versions=Versions("0.1.0", {}),
+            ), []  # fmt: skip
         mean = float(film.pixels.mean()) if self.score is None else self.score
         scores = {name: min(max(mean + shift, 0.0), 1.0) for name, shift in CLASSES.items()}
         assessment = Assessment(
             file=file, sha256=film.sha256, status="read", film=FilmFacts.of(film), codes=self.codes,
             diagnosis=self.diagnosis(scores, self.operating_point), findings=self.findings,
             versions=Versions("0.1.0", dict.fromkeys(MEMBERS, "0123456789ab")), seconds={"diagnosis": 0.4},
+            gate=result.to_dict() if result else None,
         )  # fmt: skip
         if maps == "strongest":
             self.read_films.append(film)
@@ -97,7 +115,7 @@ class FakeTriage:
 def triage(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[FakeTriage]]:
     st.cache_resource.clear()
     FakeTriage.read_films, FakeTriage.drawn, FakeTriage.score = [], [], None
-    FakeTriage.codes, FakeTriage.findings = (), None
+    FakeTriage.codes, FakeTriage.findings, FakeTriage.gate = (), None, None
     monkeypatch.setattr(cxrtriage.reading, "Triage", FakeTriage, raising=False)
     yield FakeTriage
     st.cache_resource.clear()
@@ -250,10 +268,10 @@ def test_each_disease_has_its_own_prevalence_and_an_empty_one_is_asked_for(page:
     assert "Of 1,000 such people, 20 have tuberculosis." in words(page)
 
 
-def test_the_page_says_that_nothing_checks_the_kind_of_film_yet(page: AppTest) -> None:
+def test_without_a_gate_the_page_says_that_nothing_checks_the_kind_of_film(page: AppTest) -> None:
     said = words(opened(page, png()))
     assert "View not stated in the file" in said
-    assert "does not check that this is a frontal chest film" in said
+    assert "nothing checks that this is a frontal chest film" in said
 
 
 def test_a_bad_file_gets_one_sentence_with_its_code_and_no_score(
@@ -369,3 +387,60 @@ def test_films_and_scores_are_kept_in_the_session_only(page: AppTest, triage: ty
     assert "readings" not in other.session_state
     opened(other, png())
     assert len(triage.read_films) == 2
+
+
+def marked(**said: Any) -> bytes:
+    file = io.BytesIO()
+    pixels = marked_film(**said).pixels
+    Image.fromarray(np.rint(pixels * 255).astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def labels(page: AppTest) -> list[str]:
+    return [button.label for button in page.button]
+
+
+def test_an_accepted_film_is_read_and_its_view_told_by_look(page: AppTest, triage: type[FakeTriage]) -> None:
+    triage.gate = MarkedGate()
+    said = words(opened(page, marked()))
+    assert "Frontal chest film" in said
+    assert "PA by look" in said
+    assert len(triage.read_films) == 1
+
+
+def test_what_is_no_chest_film_is_not_read_and_no_word_opens_the_gate(
+    page: AppTest, triage: type[FakeTriage]
+) -> None:
+    triage.gate = MarkedGate()
+    said = words(opened(page, marked(kind="ct")))
+    assert not page.exception
+    assert "This does not look like a frontal chest film" in said
+    assert "Not read; see above." in said
+    assert triage.read_films == []
+    assert "Read anyway" not in labels(page)
+    assert "Turn it upright and read it" not in labels(page)
+
+
+def test_a_cautioned_film_is_read_on_the_readers_word(page: AppTest, triage: type[FakeTriage]) -> None:
+    triage.gate = MarkedGate()
+    opened(page, marked(sign="child"))
+    assert "The patient seems to be a child" in words(page)
+    assert triage.read_films == []
+    next(button for button in page.button if button.label == "Read anyway").click()
+    page.run()
+    assert not page.exception
+    assert len(triage.read_films) == 1
+    assert "The patient seems to be a child" in words(page)
+
+
+def test_a_film_on_its_side_is_righted_with_one_click(page: AppTest, triage: type[FakeTriage]) -> None:
+    triage.gate = MarkedGate()
+    opened(page, marked(turns=1))
+    assert "The film seems to lie on its side" in words(page)
+    next(button for button in page.button if button.label == "Turn it upright and read it").click()
+    page.run()
+    assert not page.exception
+    (film,) = triage.read_films
+    assert film.notes == ("righted",)
+    np.testing.assert_allclose(film.pixels, marked_film().pixels, atol=0.003)
+    assert "The film was turned or inverted to stand upright" in words(page)

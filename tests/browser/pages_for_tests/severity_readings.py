@@ -70,7 +70,12 @@ class SevereTriage:
     operating_points = ("sensitivity_0.90",)
 
     def read(
-        self, film: Film, *, file: str = "", maps: str | tuple[str, ...] = "strongest"
+        self,
+        film: Film,
+        *,
+        file: str = "",
+        maps: str | tuple[str, ...] = "strongest",
+        read_anyway: bool = False,
     ) -> tuple[Assessment, list[SimpleNamespace]]:
         scores = {"tuberculosis": self.probability, "covid19": 0.2, "other_infection": 0.1}
         classes = {

@@ -148,7 +148,7 @@ def series(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(LesionFinder, "load", staticmethod(threshold_finder))
     folder = tmp_path / "chest"
     folder.mkdir()
-    for name, data in dicom_series(draw_chest(8, lesions=dict.fromkeys((2, 3, 4), (50, 35)))):
+    for name, data in dicom_series(draw_chest(8, lesions=dict.fromkeys((2, 3, 4, 5), (50, 35)))):
         (folder / name).write_bytes(data)
     return folder
 
@@ -170,7 +170,7 @@ def test_a_row_a_series_and_a_mask_a_slice(series, tmp_path, capsys):
 
 
 def test_the_rule_can_be_set(series, capsys):
-    assert main(["ct", str(series), "--slices", "4"]) == 0
+    assert main(["ct", str(series), "--slices", "5"]) == 0
     assert json.loads(capsys.readouterr().out)["decision"] == "negative"
     assert main(["ct", str(series), "--min-area", "5000"]) == 0
     assert json.loads(capsys.readouterr().out)["decision"] == "negative"

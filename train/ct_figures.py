@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import torch
 
-from cxrtriage.ct.lesion_finder import LESION_NET, Found, LesionFinder
+from cxrtriage.ct.lesion_finder import LESION_NET, Found, LesionFinder, sure_parts
 from cxrtriage.ct.read import read_series
 from cxrtriage.ct.reading import CtReading, SeriesReader, read_whole, refusal
 from cxrtriage.ct.rule import Rule, lesions_of
@@ -34,6 +34,7 @@ _FOUND_SHARE = 0.2
 _THRESHOLDS = np.round(np.arange(0.2, 0.81, 0.05), 2)
 _DRAWS = 1000
 _AS_GOOD = 0.01
+_LOST_PEAKS = 0.005
 # Series of `hu/` by folder or file, and what a reader should say of them.
 _HU = {
     "chest-ct-tcia-0117": "negative",
@@ -55,8 +56,9 @@ class Measured:
     lungs: np.ndarray
     drawn_lungs: np.ndarray | None
 
-    def marked(self, threshold: float, rule: Rule) -> np.ndarray:
-        return lesions_of(self.chances, (self.chances > threshold) & self.near, rule)[0]
+    def marked(self, threshold: float, rule: Rule, peak: float = 0.0) -> np.ndarray:
+        over = sure_parts(self.chances, (self.chances > threshold) & self.near, peak)
+        return lesions_of(self.chances, over, rule)[0]
 
 
 def evaluate_ct(runs: Path, weights: Path, results: Path) -> dict[str, Any]:
@@ -72,16 +74,21 @@ def evaluate_ct(runs: Path, weights: Path, results: Path) -> dict[str, Any]:
     by_threshold = {float(t): _dice(val, float(t), rule) for t in _THRESHOLDS}
     # Dice hardly moves over a wide range; of what is as good, the lowest misses least.
     threshold = min(t for t in by_threshold if by_threshold[t] >= max(by_threshold.values()) - _AS_GOOD)
-    print("threshold", threshold, by_threshold, flush=True)
-    reading = {"threshold": threshold, "rule": asdict(rule)}
+    peak = _peak(val, threshold, rule)
+    print("threshold", threshold, "peak", peak, by_threshold, flush=True)
+    reading = {"threshold": threshold, "peak": peak, "rule": asdict(rule)}
     card = replace(finder.card, settings={**finder.card.settings, "reading": reading})
     finder = LesionFinder(card, finder.net)
-    figures: dict[str, Any] = {"threshold": threshold, "validation_dice": round(by_threshold[threshold], 4)}
+    figures: dict[str, Any] = {
+        "threshold": threshold,
+        "peak": peak,
+        "validation_dice": round(by_threshold[threshold], 4),
+    }
     for name, group in groups.items():
         if not name.endswith("test"):
             continue
         measured = _measure(group, finder)
-        figures[name] = _figures(measured, threshold, rule)
+        figures[name] = _figures(measured, threshold, rule, peak)
         print(name, figures[name], flush=True)
     figures["series"] = _decisions(rows, finder)
     figures["speed"] = _speed(rows, finder)
@@ -119,7 +126,7 @@ def _measure(rows: Sequence[SliceRow], finder: LesionFinder) -> list[Measured]:
         wholes.setdefault(f"{row.series} {row.number}" if row.single else row.series, []).append(row)
     # All that may be a lesion at the lowest threshold; what is one follows from `marked`.
     low = LesionFinder(finder.card, finder.net)
-    low.threshold = float(_THRESHOLDS[0])
+    low.threshold, low.peak = float(_THRESHOLDS[0]), 0.0
     measured = []
     for name, its in wholes.items():
         ordered = sorted(its, key=lambda row: row.number)
@@ -159,8 +166,18 @@ def _dice(slices: Sequence[Measured], threshold: float, rule: Rule) -> float:
     return float(shared / both) if both else 1.0
 
 
-def _figures(slices: Sequence[Measured], threshold: float, rule: Rule) -> dict[str, Any]:
-    marks = [one.marked(threshold, rule) for one in slices]
+def _peak(slices: Sequence[Measured], threshold: float, rule: Rule) -> float:
+    """The highest chance that all but a few of the marked parts that meet a drawn lesion reach."""
+    peaks = []
+    for one in slices:
+        labels = cv2.connectedComponents(one.marked(threshold, rule).astype(np.uint8))[1]
+        met = np.unique(labels[one.lesion])
+        peaks += [float(one.chances[labels == number].max()) for number in met if number]
+    return round(float(np.quantile(peaks, _LOST_PEAKS)), 3) if peaks else 0.0
+
+
+def _figures(slices: Sequence[Measured], threshold: float, rule: Rule, peak: float = 0.0) -> dict[str, Any]:
+    marks = [one.marked(threshold, rule, peak) for one in slices]
     counts = np.array([_overlap(mark, one.lesion) for mark, one in zip(marks, slices, strict=True)])
     called = np.array([mark.any() for mark in marks])
     drawn = np.array([_parts(one.lesion) for one in slices])
@@ -276,7 +293,8 @@ def _tables(figures: dict[str, Any]) -> str:
         "slices' own pixels, with its 95 % interval over slices drawn anew; a lesion counts from "
         f"{LEAST_LESION} pixels on and as found",
         f"where {_FOUND_SHARE:.0%} of it is marked; a slice is called where anything is marked. Lungs",
-        f"hold their lesions. Threshold {figures['threshold']}, set on validation slices (Dice there "
+        f"hold their lesions. Threshold {figures['threshold']}, a lesion's highest chance",
+        f"at least {figures['peak']}, set on validation slices (Dice there "
         f"{figures['validation_dice']:.3f}).",
         "",
         "| slices | number | Dice | of a slice | lesions found | with lesion called "

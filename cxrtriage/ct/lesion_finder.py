@@ -63,6 +63,8 @@ class LesionFinder:
         self.form = SliceForm.from_dict(card.input)
         reading = card.settings.get("reading", {})
         self.threshold = float(reading.get("threshold", 0.5))
+        # A lesion of which the net is sure at no pixel is none: most that it marks by mistake are so.
+        self.peak = float(reading.get("peak", 0.0))
         self.rule = Rule(**reading.get("rule", {}))
 
     @classmethod
@@ -143,7 +145,8 @@ class LesionFinder:
     def _of_slice(self, lesion: np.ndarray, lung: np.ndarray, box: Box, rows: int, columns: int) -> Found:
         chances = self.form.back(lesion, box, rows, columns)
         lungs = _parts_over(self.form.back(lung, box, rows, columns) > 0.5, 0.1)
-        return Found(chances, (chances > self.threshold) & _near(lungs, chances > self.threshold), lungs)
+        over = chances > self.threshold
+        return Found(chances, sure_parts(chances, over & _near(lungs, over), self.peak), lungs)
 
 
 def _nothing(shape: tuple[int, ...]) -> Found:
@@ -165,6 +168,14 @@ def _body(picture: np.ndarray, tissue: float) -> np.ndarray:
     if contours:
         cv2.fillConvexPoly(body, cv2.convexHull(max(contours, key=cv2.contourArea)), 1)
     return body > 0
+
+
+def sure_parts(chances: np.ndarray, mask: np.ndarray, peak: float) -> np.ndarray:
+    """The parts of a mask (rows, columns) in which some pixel's chance reaches `peak`."""
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8))
+    highest = np.zeros(count, np.float32)
+    np.maximum.at(highest, labels[mask], chances[mask])
+    return np.asarray((highest >= peak)[labels] & mask)
 
 
 def _parts_over(mask: np.ndarray, share: float) -> np.ndarray:

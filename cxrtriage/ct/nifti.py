@@ -67,20 +67,24 @@ def _read(name: str, data: bytes, limits: SeriesLimits) -> Series:
     upright = nibabel.as_closest_canonical(image)
     check_voxels(upright.shape[2], upright.shape[0], upright.shape[1], limits)
     sizes = [float(size) for size in upright.header.get_zooms()[:3]]
-    values = np.asanyarray(upright.dataobj).astype(np.float32)
-    if not np.isfinite(values).all():
-        raise SeriesError("not_finite")
-    if values.min() < _LEAST_HU or values.max() > _MOST_HU or values.min() >= 0:
+    values = np.asanyarray(upright.dataobj)
+    volume: np.ndarray = np.empty(values.shape[::-1], np.int16)
+    least, most = np.inf, -np.inf
+    for number in range(len(volume)):  # slice by slice, since a copy of the whole in floats would be large
+        part = values[::-1, ::-1, number].T.astype(np.float32)
+        if not np.isfinite(part).all():
+            raise SeriesError("not_finite")
+        least, most = min(least, float(part.min())), max(most, float(part.max()))
+        volume[number] = np.rint(np.clip(part, _PADDING_BELOW, 32767.0))
+    if least < _LEAST_HU or most > _MOST_HU or least >= 0:
         raise SeriesError("no_slices", detail="Hounsfield units")
-    values = np.maximum(values, _PADDING_BELOW)
-    volume = np.clip(np.rint(values), -32768, 32767).astype(np.int16)[::-1, ::-1].transpose(2, 1, 0)
     digits = max(len(str(len(volume))), 3)
     origin = float(upright.affine[2, 3])
     known = all(size > 0 for size in sizes)
     slices = tuple(
         Slice(
             f"slice-{number:0{digits}d}",
-            np.ascontiguousarray(pixels),
+            pixels,
             round(origin + number * sizes[2], 3) if known else None,
         )
         for number, pixels in enumerate(volume)

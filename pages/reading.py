@@ -55,7 +55,7 @@ if film is not None:
     wanted = current_adjustment(film) if adjusted_wanted else Adjustment()
     as_filed = readings.kept_reading(film, Adjustment())
     shown = readings.kept_reading(film, wanted)
-    turned_away = next((one for one in (as_filed, shown) if one and one.status == "refused"), None)
+    turned_away = as_filed if as_filed and as_filed.status == "refused" else None
 
 with gate_place:
     panels.film_card(texts, film, opened.notice if opened else "", as_filed)
@@ -130,6 +130,8 @@ try:
             for adjustment in (Adjustment(), wanted):
                 if readings.kept_reading(film, adjustment) is None:
                     readings.read(film, adjustment, opened.name)
+                if readings.turned_away(film):
+                    break
         st.rerun()
     elif chosen is not None and maps is None:
         with progress_place, st.spinner(texts["map_drawing"]):

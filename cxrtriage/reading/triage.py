@@ -151,17 +151,24 @@ class Triage:
         return self.read(film, file=file, maps=False, read_anyway=read_anyway)[0]
 
     def read(
-        self, film: Film, *, file: str = "", maps: Maps = True, read_anyway: bool = False
+        self,
+        film: Film,
+        *,
+        file: str = "",
+        maps: Maps = True,
+        read_anyway: bool = False,
+        gated: bool = True,
     ) -> tuple[Assessment, list[Saliency]]:
         """The assessment of a film and, from the same forward pass, each net's map of each class.
 
         `maps` False draws none; a tuple names the classes whose maps are wanted; `strongest` means
         the class that speaks most for disease in this film. What the gate refuses is not read, and what it
-        cautions of is read only with `read_anyway`, which every output then says.
+        cautions of is read only with `read_anyway`, which every output then says. `gated` False asks no gate:
+        for what a reader made of a film that passed it, a crop of it for instance.
         """
         seconds = {"read": 0.0, "gate": 0.0, "diagnosis": 0.0, "saliency": 0.0, "severity": 0.0}
         began = time.perf_counter()
-        gate = self.checked(film)
+        gate = self.checked(film) if gated else None
         seconds["gate"] = time.perf_counter() - began
         if gate is not None and (
             gate.verdict == "refused" or (gate.verdict == "cautioned" and not read_anyway)

@@ -68,7 +68,7 @@ def read(film: Film, adjustment: Adjustment, name: str) -> None:
     when they are asked for.
     """
     assessment, saliencies = loaded_triage().read(
-        adjustment.apply(film), file=name, maps="strongest", read_anyway=film.sha256 in _anyway()
+        adjustment.apply(film), file=name, maps="strongest", **_gate_of(film, adjustment)
     )
     _keep(_READINGS, _reading_name(film, adjustment), assessment)
     _keep_maps(film, adjustment, saliencies)
@@ -78,6 +78,12 @@ def read_anyway(film: Film) -> None:
     """Take the reader's word for a film of which the gate cautions; it is read anew."""
     _anyway().add(film.sha256)
     _forget(film)
+
+
+def turned_away(film: Film) -> bool:
+    """Whether the gate kept the film from being read as it was filed."""
+    kept = kept_reading(film, Adjustment())
+    return kept is not None and kept.status == "refused"
 
 
 def rightable(film: Film) -> bool:
@@ -94,6 +100,11 @@ def put_right(film: Film) -> None:
     if result is not None and result.rightable:
         replace_film(righted(film, result))
         _forget(film)
+
+
+def _gate_of(film: Film, adjustment: Adjustment) -> dict[str, bool]:
+    """The gate looks at the film as filed; what a reader then makes of it is his own doing."""
+    return {"read_anyway": film.sha256 in _anyway(), "gated": adjustment == Adjustment()}
 
 
 def _anyway() -> set[str]:
@@ -153,7 +164,7 @@ def draw_maps(film: Film, adjustment: Adjustment, class_name: str) -> None:
         _keep(_MAPS, (*_reading_name(film, adjustment), LESIONS), (own,))
         return
     _, saliencies = loaded_triage().read(
-        adjustment.apply(film), maps=(class_name,), read_anyway=film.sha256 in _anyway()
+        adjustment.apply(film), maps=(class_name,), **_gate_of(film, adjustment)
     )
     _keep_maps(film, adjustment, saliencies)
 

@@ -76,6 +76,7 @@ class SevereTriage:
         file: str = "",
         maps: str | tuple[str, ...] = "strongest",
         read_anyway: bool = False,
+        gated: bool = True,
     ) -> tuple[Assessment, list[SimpleNamespace]]:
         scores = {"tuberculosis": self.probability, "covid19": 0.2, "other_infection": 0.1}
         classes = {

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import torch
 
-from cxrtriage.ct.lesion_finder import LESION_NET, Found, LesionFinder, sure_parts
+from cxrtriage.ct.lesion_finder import LESION_NET, LesionFinder, nothing_found, sure_parts
 from cxrtriage.ct.read import read_series
 from cxrtriage.ct.reading import CtReading, SeriesReader, read_whole, refusal
 from cxrtriage.ct.rule import Rule, lesions_of
@@ -138,7 +138,7 @@ def _measure(rows: Sequence[SliceRow], finder: LesionFinder) -> list[Measured]:
             found = None
         for number, row in enumerate(ordered):
             shape = series.slices[number].pixels.shape
-            one = found[number] if found is not None else _nothing(shape)
+            one = found[number] if found is not None else nothing_found(shape)
             measured.append(
                 Measured(
                     name,
@@ -150,10 +150,6 @@ def _measure(rows: Sequence[SliceRow], finder: LesionFinder) -> list[Measured]:
                 )
             )
     return measured
-
-
-def _nothing(shape: tuple[int, ...]) -> Found:
-    return Found(np.zeros(shape, np.float32), np.zeros(shape, bool), np.zeros(shape, bool))
 
 
 def _overlap(found: np.ndarray, truth: np.ndarray) -> tuple[int, int]:

@@ -252,7 +252,6 @@ def exposed(film: np.ndarray, random: np.random.Generator) -> np.ndarray:
     if random.random() < 0.2:  # collimation
         for axis in (0, 1):
             band = int(random.integers(0, size // 9))
-            film = np.roll(film, 0, axis)
             (film if axis else film.T)[:, :band] = int(random.choice((0, 0, 255)))
     if random.random() < 0.3:
         small = int(random.integers(56, size))

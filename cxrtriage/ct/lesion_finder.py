@@ -130,7 +130,7 @@ class LesionFinder:
     def find(self, series: Series, view: SeriesView) -> Iterator[Found]:
         """What each slice shows, one after another, so that a page can show each as it comes."""
         for one in series.slices[: view.first]:
-            yield _nothing(one.pixels.shape)
+            yield nothing_found(one.pixels.shape)
         for start in range(view.first, view.last + 1, _BATCH):
             slices = series.slices[start : min(start + _BATCH, view.last + 1)]
             greys = [self.grey(series, one.pixels) for one in slices]
@@ -140,7 +140,7 @@ class LesionFinder:
             for grey, box, (lesion, lung) in zip(greys, boxes, self.chances(shown), strict=True):
                 yield self._of_slice(lesion, lung, box, *grey.shape)
         for one in series.slices[view.last + 1 :]:
-            yield _nothing(one.pixels.shape)
+            yield nothing_found(one.pixels.shape)
 
     def _of_slice(self, lesion: np.ndarray, lung: np.ndarray, box: Box, rows: int, columns: int) -> Found:
         chances = self.form.back(lesion, box, rows, columns)
@@ -149,7 +149,7 @@ class LesionFinder:
         return Found(chances, sure_parts(chances, over & _near(lungs, over), self.peak), lungs)
 
 
-def _nothing(shape: tuple[int, ...]) -> Found:
+def nothing_found(shape: tuple[int, ...]) -> Found:
     """Of a slice above or below the lungs."""
     return Found(np.zeros(shape, np.float32), np.zeros(shape, bool), np.zeros(shape, bool))
 

@@ -42,7 +42,8 @@ class CtSettings:
     drawn from the experts' slices that show none. `singles`: share from patients of one slice. `carried`: how
     often a lesion is carried into a clear slice. `whole`: how often the whole slice is seen instead of the
     lungs' box. `start`: the shipped weights it goes on from. `average`: decay of the running mean of the
-    weights, which is what is kept (0: the last ones).
+    weights, which is what is kept (0: the last ones). `each_lesion`: weight of the loss in which
+    every lesion counts alike, however small.
     """
 
     name: str
@@ -57,6 +58,7 @@ class CtSettings:
     whole: float = 0.15
     start: str | None = None
     average: float = 0.0
+    each_lesion: float = 0.0
     learning_rate: float = 0.001
     weight_decay: float = 0.01
     batch: int = 8
@@ -189,6 +191,24 @@ def overlap_loss(logits: Tensor, truth: Tensor) -> Tensor:
     return functional.binary_cross_entropy_with_logits(logits, truth) + 1 - dice
 
 
+def missed_of_each(logits: Tensor, truth: Tensor) -> Tensor:
+    """Share of a lesion of (slices, rows, columns) that is missed, mean over lesions; 0 where there is none.
+
+    A small one counts as much as a large one (in the manner of Kofler 2022, arXiv:2205.08209).
+    """
+    weights = np.zeros(truth.shape, np.float32)
+    lesions = 0
+    for weight, mask in zip(weights, truth.cpu().numpy(), strict=True):
+        count, labels, stats, _ = cv2.connectedComponentsWithStats((mask > 0).astype(np.uint8))
+        share = np.zeros(count, np.float32)
+        share[1:] = 1 / stats[1:, cv2.CC_STAT_AREA]
+        weight[:] = share[labels]
+        lesions += count - 1
+    if not lesions:
+        return logits.sum() * 0.0
+    return ((1 - logits.sigmoid()) * torch.from_numpy(weights).to(logits.device)).sum() / lesions
+
+
 class CtLearner(L.LightningModule):
     def __init__(self, settings: CtSettings) -> None:
         super().__init__()
@@ -206,6 +226,8 @@ class CtLearner(L.LightningModule):
         slices, masks, has_lungs = batch
         logits, truth = self(slices), masks.float()
         loss = overlap_loss(logits[:, 0], truth[:, 0])
+        if self.settings.each_lesion:
+            loss = loss + self.settings.each_lesion * missed_of_each(logits[:, 0], masks[:, 0])
         if has_lungs.any():
             loss = loss + 0.5 * overlap_loss(logits[has_lungs, 1], truth[has_lungs, 1])
         self.log("loss", loss, prog_bar=True)

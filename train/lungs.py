@@ -17,6 +17,7 @@ import lightning as L
 import numpy as np
 import torch
 import yaml
+from lightning.pytorch.callbacks import EMAWeightAveraging
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
@@ -26,10 +27,11 @@ from torch.utils.data import DataLoader, Dataset
 from cxrtriage import nets
 from cxrtriage.nets.lungs import LUNG_CONVENTIONS, LungNet
 from cxrtriage.reading.input_form import InputForm
-from cxrtriage.weights import Card, save_net, write_card
+from cxrtriage.weights import Card, load_net, read_card, save_net, write_card
 from train.films import CACHE, cached_images
 from train.manifest import FilmRow, data_folder, read_films
 from train.pasting import paste_opacities, varied
+from train.precision import depthwise_in_single_precision
 from train.schedule import cosine_after_warmup
 from train.settings import SettingsError, build_settings
 from train.trainer import last_state, trainer_of
@@ -37,14 +39,19 @@ from train.trainer import last_state, trainer_of
 
 @dataclass(frozen=True)
 class LungSettings:
-    """All of a run of the lung net. `opacities`: greatest number pasted into a film."""
+    """All of a run of the lung net. `opacities`: greatest number pasted into a film.
+
+    `weights`: a shipped lung net to go on from, at another size for instance.
+    """
 
     name: str
     architecture: str = "lung_unet"
     options: dict[str, Any] = field(default_factory=dict)
     input: InputForm = field(default_factory=lambda: InputForm(size=224))
     imagenet: str | None = None
+    weights: str | None = None
     opacities: int = 4
+    average: float = 0.0
     learning_rate: float = 0.001
     weight_decay: float = 0.01
     batch: int = 16
@@ -140,6 +147,8 @@ class LungLearner(L.LightningModule):
 
     def setup(self, stage: str) -> None:
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
+        if self.settings.precision.startswith("bf16") and self.device.type == "cpu":
+            depthwise_in_single_precision(self.net)
 
     def forward(self, films: Tensor) -> Tensor:
         scale, shift = self.settings.input.scale_and_shift
@@ -209,7 +218,10 @@ def train_lungs(settings: LungSettings, runs: Path, *, steps: int | None = None)
         net = learner.net
         assert isinstance(net, LungNet)
         net.load_imagenet(load_file(data_folder() / settings.imagenet))
-    trainer = trainer_of(folder, settings.epochs, settings.precision, steps)
+    elif settings.weights:
+        learner.net.load_state_dict(load_net(read_card(settings.weights)).state_dict())
+    callbacks = [EMAWeightAveraging(decay=settings.average)] if settings.average else []
+    trainer = trainer_of(folder, settings.epochs, settings.precision, steps, callbacks)
     trainer.fit(learner, loaders["train"], loaders["val"], ckpt_path=last_state(folder))
     return _write(
         learner, settings, plain, [t for t in truths if t.row.split == "test"], loaders["test"], folder

@@ -17,7 +17,14 @@ from cxrtriage.weights import read_card
 from tests.ct.series_maker import draw_chest, picture, threshold_finder
 from train.command import main
 from train.ct_figures import _figures, _measure
-from train.ct_lesion import CtSettings, CtSlices, carry_lesions, draw_shares, read_ct_settings
+from train.ct_lesion import (
+    CtSettings,
+    CtSlices,
+    carry_lesions,
+    draw_shares,
+    missed_of_each,
+    read_ct_settings,
+)
 from train.ct_slices import load_slices, read_slices
 from train.settings import SettingsError
 
@@ -192,3 +199,18 @@ def test_bad_tables_and_settings_are_named(ct_data, tmp_path):
     path.write_text(CONFIG + "lesions: 3\n")
     with pytest.raises(SettingsError, match="lesions"):
         read_ct_settings(path)
+
+
+def test_a_small_lesion_that_is_missed_counts_as_much_as_a_large_one() -> None:
+    truth = torch.zeros(1, 64, 64)
+    truth[0, :30, :30] = 1
+    truth[0, 50:54, 50:54] = 1
+    found = torch.where(truth > 0, 20.0, -20.0)
+    no_small, no_large = found.clone(), found.clone()
+    no_small[0, 50:54, 50:54] = -20.0
+    no_large[0, :30, :30] = -20.0
+
+    missed = [float(missed_of_each(logits, truth)) for logits in (found, no_small, no_large)]
+
+    assert missed == pytest.approx([0.0, 0.5, 0.5], abs=1e-4)
+    assert float(missed_of_each(found, torch.zeros_like(truth))) == 0.0

@@ -64,9 +64,11 @@ def read_raster(data: bytes, sha256: str, limits: Limits) -> Film:
         raise
     except Image.DecompressionBombError as error:
         raise FilmError("decompression_bomb") from error
+    except MemoryError as error:
+        raise FilmError("too_large") from error
     except Exception as error:
         # Hostile or damaged bytes make decoders raise nearly anything (OSError, ValueError,
-        # SyntaxError, struct.error, cv2.error, MemoryError ...); here ends the decoders' reach.
+        # SyntaxError, struct.error, cv2.error ...); here ends the decoders' reach.
         raise FilmError(_failure_code(data, error)) from error
     return Film(
         pixels=decoded.pixels,

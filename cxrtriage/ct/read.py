@@ -109,7 +109,7 @@ class _Taken:
             if data.startswith(_ZIP) and not within_zip:
                 self._unpack(data)
             elif looks_like_nifti(data):
-                name = _stem(PurePosixPath(label).name, ending=True)
+                name = _stem(_name(label), ending=True)
                 volume = read_nifti(name, data, self.limits, trusted=self.trusted)
                 self._count(sum(one.pixels.size for one in volume.slices))
                 self.volumes.append(volume)
@@ -146,9 +146,7 @@ class _Taken:
         try:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 entries = [one for one in archive.infolist() if one.filename and not one.is_dir()]
-                entries = [
-                    one for one in entries if not PurePosixPath(one.filename).name.startswith((".", "__"))
-                ]
+                entries = [one for one in entries if not _name(one.filename).startswith((".", "__"))]
                 if len(entries) > self.limits.max_files:
                     raise SeriesError("too_many_slices", detail=str(self.limits.max_files))
                 if any(entry.flag_bits & 1 for entry in entries):
@@ -207,6 +205,11 @@ def _refusal(problems: Sequence[FilmError]) -> SeriesError:
     if len(codes) == 1:
         return SeriesError(problems[0].code, detail=problems[0].detail)
     return SeriesError("no_slices")
+
+
+def _name(label: str) -> str:
+    """The last part of a path of any system."""
+    return PurePosixPath(label.replace("\\", "/")).name
 
 
 def _stem(label: str, *, ending: bool = False) -> str:

@@ -151,6 +151,7 @@ class ReaderPool:
         self._lock = threading.Lock()
         self._turns = threading.BoundedSemaphore(self.at_once)
         self._idle: list[_Child] = []
+        self._living = 0
 
     def read(
         self,
@@ -188,15 +189,16 @@ class ReaderPool:
     def start(self) -> None:
         """Start a child where there is none, and do not wait for it: a film that comes later waits less."""
         with self._lock:
-            if self._idle:
+            if self._living:
                 return
-        with contextlib.suppress(FilmError):
+        with contextlib.suppress(FilmError):  # said when a film comes
             self._give_back(self._new())
 
     def end(self) -> None:
         """End the idle children."""
         with self._lock:
             idle, self._idle = self._idle, []
+            self._living -= len(idle)
         for child in idle:
             child.end()
 
@@ -213,15 +215,18 @@ class ReaderPool:
                 child = self._idle.pop()
                 if child.process.poll() is None:
                     return child
-                child.end()  # something else has ended it
+                self._living -= 1  # something else has ended it
+                child.end()
         return self._new()
 
-    @staticmethod
-    def _new() -> _Child:
+    def _new(self) -> _Child:
         try:
-            return _Child()
+            child = _Child()
         except (OSError, ValueError) as error:
             raise FilmError("reader_unavailable") from error
+        with self._lock:
+            self._living += 1
+        return child
 
     def _give_back(self, child: _Child) -> None:
         """Keep a child that waits for the next file; any other may still be at work, and ends."""
@@ -229,6 +234,7 @@ class ReaderPool:
             if child.sound and child.answered < self.files:
                 self._idle.append(child)
                 return
+            self._living -= 1
         child.end()
 
 

@@ -109,6 +109,9 @@ def _assess(options: argparse.Namespace) -> int:
     if missing:
         print(f"There is no file or folder {missing[0]}.", file=sys.stderr)
         return WRONG_USAGE
+    from cxrtriage.film.read import start_reader
+
+    start_reader()  # while the nets are loaded
     from cxrtriage.reading.triage import Triage
     from cxrtriage.weights import WeightsError
 
@@ -219,6 +222,9 @@ def _ct(options: argparse.Namespace) -> int:
         return WRONG_USAGE
     from dataclasses import replace
 
+    from cxrtriage.film.read import start_reader
+
+    start_reader()  # while the net is loaded
     from cxrtriage.ct.lesion_finder import LesionFinder
     from cxrtriage.weights import WeightsError
 

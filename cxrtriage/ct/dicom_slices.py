@@ -5,9 +5,11 @@ Section numbers are those of DICOM PS3. UIDs sort slices into series and are for
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -15,6 +17,7 @@ from pydicom.uid import CTImageStorage, EnhancedCTImageStorage
 
 from cxrtriage.ct.series import Series, SeriesError, SeriesLimits, Slice, check_voxels
 from cxrtriage.film import dicom_header as header
+from cxrtriage.film import reader_pool
 from cxrtriage.film.dicom import parse_dicom
 from cxrtriage.film.dicom_decode import decode
 from cxrtriage.film.film import FilmError
@@ -41,20 +44,70 @@ class DicomSlice:
     calibrated: bool
 
 
-def read_dicom_slice(name: str, data: bytes, limits: Limits) -> DicomSlice:
-    """The slice in the bytes of a DICOM file; raises nothing but `FilmError`."""
+def read_dicom_slice(name: str, data: bytes, limits: Limits, *, trusted: bool = False) -> DicomSlice:
+    """The slice in the bytes of a DICOM file, decoded in a child process unless the file is `trusted`.
+
+    Raises nothing but `FilmError`.
+    """
+    limits.check_bytes(len(data))
+    if trusted:
+        return _read(name, data, limits)
+    said, pixels = reader_pool.POOL.read(
+        f"{__name__}:{packed_slice.__name__}",
+        data,
+        seconds=limits.max_seconds,
+        memory=limits.max_memory,
+        most_bytes=2 * limits.max_pixels,
+        words={"limits": asdict(limits)},
+    )
+    try:
+        return _unpacked(name, said, pixels)
+    except (TypeError, ValueError, LookupError, ArithmeticError) as error:
+        raise FilmError("unreadable") from error
+
+
+def packed_slice(data: bytes, limits: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray]:
+    """In a child: the slice as plain values and its pixels."""
+    found = _read("", data, Limits(**limits))
+    said = {
+        "position_mm": found.slice.position_mm, "series": found.series, "axial": found.axial,
+        "instance": found.instance, "spacing": found.spacing, "calibrated": found.calibrated,
+    }  # fmt: skip
+    return said, found.slice.pixels
+
+
+def _unpacked(name: str, said: dict[str, Any], pixels: np.ndarray) -> DicomSlice:
+    """The slice of `packed_slice`; TypeError, ValueError or the like for what no reader says."""
+    place, spacing = said["position_mm"], said["spacing"]
+    if pixels.ndim != 2 or pixels.dtype != (
+        np.int16 if said["calibrated"] or not said["axial"] else np.uint8
+    ):
+        raise ValueError("no slice")
+    return DicomSlice(
+        slice=Slice(name, pixels, None if place is None else float(place)),
+        series=str(said["series"]),
+        axial=bool(said["axial"]),
+        instance=float(said["instance"]),
+        spacing=None if spacing is None else (float(spacing[0]), float(spacing[1])),
+        calibrated=bool(said["calibrated"]),
+    )
+
+
+def _read(name: str, data: bytes, limits: Limits) -> DicomSlice:
     with quiet_decoders():
         try:
-            return _read(name, data, limits)
+            return _slice(name, data, limits)
         except FilmError:
             raise
         except EOFError as error:
             raise FilmError("truncated") from error
+        except MemoryError as error:
+            raise FilmError("too_large") from error
         except Exception as error:  # as in `read_dicom`: damaged bytes raise nearly anything
             raise FilmError("unreadable") from error
 
 
-def _read(name: str, data: bytes, limits: Limits) -> DicomSlice:
+def _slice(name: str, data: bytes, limits: Limits) -> DicomSlice:
     dataset = parse_dicom(data, limits)
     sop_class = header.text(dataset, "SOPClassUID")
     if sop_class == EnhancedCTImageStorage or header.number_of_frames(dataset) > 1:
@@ -62,6 +115,8 @@ def _read(name: str, data: bytes, limits: Limits) -> DicomSlice:
     if sop_class != CTImageStorage and header.text(dataset, "Modality") != "CT":
         raise SeriesError("no_slices")
     axial, place, turned = _orientation(dataset)
+    if place is not None and not math.isfinite(place):  # numbers of any size may stand in the tags
+        raise FilmError("not_finite")
     scout = "LOCALIZER" in _image_type(dataset)
     series = f"{dataset.get('SeriesInstanceUID', '')} {dataset.get('Rows')} {dataset.get('Columns')}"
     instance = header.number(dataset, "InstanceNumber") or 0.0
@@ -76,6 +131,8 @@ def _read(name: str, data: bytes, limits: Limits) -> DicomSlice:
         raise SeriesError("no_slices")
     if calibrated:
         values = values * np.float32(slope) + np.float32(intercept)
+        if not np.isfinite(values).all():
+            raise FilmError("not_finite")
         values[values < _PADDING_BELOW] = _PADDING_BELOW
         pixels = np.clip(np.rint(values), -32768, 32767).astype(np.int16)
     else:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
+from dataclasses import asdict
+from typing import Any
 
 import nibabel
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 
 from cxrtriage.ct.series import Series, SeriesError, SeriesLimits, Slice, check_voxels
+from cxrtriage.film import reader_pool
+from cxrtriage.film.film import FilmError
 
 _MAGIC_AT = 344
 _PADDING_BELOW = -1100.0
@@ -28,25 +31,69 @@ def looks_like_nifti(data: bytes) -> bool:
     return data[_MAGIC_AT : _MAGIC_AT + 4] == b"n+1\x00" or data[4:8] == b"n+2\x00"
 
 
-def read_nifti(name: str, data: bytes, limits: SeriesLimits) -> Series:
-    """The series in the bytes of a NIfTI file; raises nothing but `SeriesError`."""
+def read_nifti(name: str, data: bytes, limits: SeriesLimits, *, trusted: bool = False) -> Series:
+    """The series in the bytes of a NIfTI file, unpacked and read in a child process unless it is `trusted`.
+
+    Raises nothing but `SeriesError`.
+    """
+    if trusted:
+        said, volume = _volume(data, limits)
+    else:
+        try:
+            said, volume = reader_pool.POOL.read(
+                f"{__name__}:{packed_volume.__name__}",
+                data,
+                seconds=limits.max_seconds,
+                memory=limits.most_memory(len(data)),
+                most_bytes=2 * limits.max_voxels,
+                words={"limits": asdict(limits)},
+            )
+        except FilmError as error:
+            raise SeriesError(error.code, detail=error.detail) from error
     try:
-        return _read(name, data, limits)
+        return _series(name, said, volume)
+    except (TypeError, ValueError, LookupError, ArithmeticError) as error:
+        raise SeriesError("unreadable") from error
+
+
+def packed_volume(data: bytes, limits: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray]:
+    """In a child: what the header says that is kept, and (slices, rows, columns) int16."""
+    return _volume(data, SeriesLimits(**limits))
+
+
+def _volume(data: bytes, limits: SeriesLimits) -> tuple[dict[str, Any], np.ndarray]:
+    try:
+        return _read(data, limits)
     except SeriesError:
         raise
     except (EOFError, OSError, zlib.error, gzip.BadGzipFile) as error:
         raise SeriesError("truncated") from error
-    except (ImageFileError, ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
-        raise SeriesError("unreadable") from error
+    except MemoryError as error:
+        raise SeriesError("too_large") from error
     except Exception as error:  # nibabel reads what the header says, and a damaged one says anything
         raise SeriesError("unreadable") from error
 
 
-def _read(name: str, data: bytes, limits: SeriesLimits) -> Series:
+def _series(name: str, said: dict[str, Any], volume: np.ndarray) -> Series:
+    """The series of `packed_volume`; TypeError, ValueError or the like for what no reader says."""
+    if volume.ndim != 3 or volume.dtype != np.int16 or not volume.size:
+        raise ValueError("no volume")
+    step, row, column = (float(size) for size in said["sizes"])
+    origin = float(said["origin"])
+    known = min(step, row, column) > 0
+    digits = max(len(str(len(volume))), 3)
+    slices = tuple(
+        Slice(f"slice-{number:0{digits}d}", pixels, round(origin + number * step, 3) if known else None)
+        for number, pixels in enumerate(volume)
+    )
+    return Series(name, slices, True, (step, row, column) if known else None)
+
+
+def _read(data: bytes, limits: SeriesLimits) -> tuple[dict[str, Any], np.ndarray]:
     if data[:2] == b"\x1f\x8b":
         # Unpacked by hand, so that a bomb ends at the limit: the header's size is checked afterwards.
         unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
-        plain = unpacker.decompress(data, limits.max_unpacked)
+        plain = unpacker.decompress(data, limits.most_unpacked(len(data)))
         if unpacker.unconsumed_tail:
             raise SeriesError("decompression_bomb")
         if not unpacker.eof:
@@ -78,16 +125,7 @@ def _read(name: str, data: bytes, limits: SeriesLimits) -> Series:
         volume[number] = np.rint(np.clip(part, _PADDING_BELOW, 32767.0))
     if least < _LEAST_HU or most > _MOST_HU or least >= 0:
         raise SeriesError("no_slices", detail="Hounsfield units")
-    digits = max(len(str(len(volume))), 3)
     origin = float(upright.affine[2, 3])
-    known = all(size > 0 for size in sizes)
-    slices = tuple(
-        Slice(
-            f"slice-{number:0{digits}d}",
-            pixels,
-            round(origin + number * sizes[2], 3) if known else None,
-        )
-        for number, pixels in enumerate(volume)
-    )
-    spacing = (sizes[2], sizes[1], sizes[0]) if known else None
-    return Series(name, slices, True, spacing)
+    if not np.isfinite([origin, *sizes]).all():
+        raise SeriesError("not_finite")
+    return {"sizes": sizes[::-1], "origin": origin}, volume

@@ -10,7 +10,7 @@ import numpy as np
 
 from cxrtriage.ct.series import Series, SeriesError, SeriesLimits, Slice, check_voxels
 from cxrtriage.film.limits import Limits
-from cxrtriage.film.raster import read_raster
+from cxrtriage.film.read import read_film, read_trusted_film
 
 _MASK_GREYS = 4
 
@@ -25,9 +25,12 @@ class PictureSlice:
     mask: bool
 
 
-def read_picture_slice(name: str, data: bytes, limits: Limits) -> PictureSlice:
-    """The slice in the bytes of a picture file; raises nothing but `FilmError`."""
-    film = read_raster(data, "", limits)
+def read_picture_slice(name: str, data: bytes, limits: Limits, *, trusted: bool = False) -> PictureSlice:
+    """The slice in the bytes of a picture file, decoded in a child process unless the file is `trusted`.
+
+    Raises nothing but `FilmError`.
+    """
+    film = read_trusted_film(data, limits) if trusted else read_film(data, limits)
     greys = np.unique(film.pixels[:: max(film.rows // 256, 1)])
     return PictureSlice(name, film.pixels, film.bits > 8, len(greys) <= _MASK_GREYS)
 

@@ -13,15 +13,31 @@ class SeriesError(FilmError):
     """Files that cannot be read as a CT series; code, sentence and detail as of a `FilmError`."""
 
 
+_MEMORY = 512 * 2**20
+_RATIO = 50
+_ANY_RATIO = 64 * 2**20  # bytes that are no harm, however well they pack
+
+
 @dataclass(frozen=True)
 class SeriesLimits:
-    """Of one series: number of slices, voxels (300 slices of 512 x 512 are 79 million), files looked at, and
-    bytes that an archive may unpack to."""
+    """Of one series: number of slices, voxels (300 slices of 512 x 512 are 79 million), files looked at,
+    bytes that an archive may unpack to, and how long all its files may take together."""
 
     max_slices: int = 2000
     max_voxels: int = 400_000_000
     max_files: int = 5000
     max_unpacked: int = 2 * 2**30
+    max_seconds: float = 600.0
+
+    def most_unpacked(self, packed: int) -> int:
+        """Bytes that `packed` bytes may unpack to: CT shrinks to a half or a tenth, bombs to a thousandth."""
+        return min(self.max_unpacked, max(_ANY_RATIO, _RATIO * packed))
+
+    def most_memory(self, packed: int) -> int:
+        """Bytes that the reading of one volume in `packed` bytes may take: they and what they unpack to, and
+        the voxels as doubles, turned, and as integers."""
+        unpacked = self.most_unpacked(packed)
+        return _MEMORY + 2 * packed + 2 * unpacked + 20 * min(self.max_voxels, unpacked)
 
 
 @dataclass(frozen=True, eq=False)

@@ -64,6 +64,14 @@ _FILM: dict[str, dict[Language, str]] = {
         "en": "The file is damaged or cannot be opened; export the film again.",
         "ko": "파일이 손상되었거나 열 수 없습니다. 영상을 다시 내보내 주세요.",
     },
+    "took_too_long": {
+        "en": "Reading the file took too long and was stopped; export the film uncompressed.",
+        "ko": "파일을 읽는 데 시간이 너무 오래 걸려 중단했습니다. 압축하지 않은 형식으로 내보내 주세요.",
+    },
+    "reader_unavailable": {
+        "en": "The program could not start the part that reads files; close other programs and try again.",
+        "ko": "파일을 읽는 프로그램을 시작하지 못했습니다. 다른 프로그램을 닫고 다시 시도해 주세요.",
+    },
 }
 
 _GATE: dict[str, dict[Language, str]] = {

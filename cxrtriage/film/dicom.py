@@ -83,9 +83,11 @@ def read_dicom(data: bytes, sha256: str, limits: Limits) -> Film:
             raise
         except EOFError as error:
             raise FilmError("truncated") from error
+        except MemoryError as error:
+            raise FilmError("too_large") from error
         except Exception as error:
             # pydicom and its decoders answer hostile or damaged bytes with nearly any exception
-            # (struct.error, ValueError, KeyError, RecursionError, MemoryError ...).
+            # (struct.error, ValueError, KeyError, RecursionError ...).
             raise FilmError("unreadable") from error
 
 

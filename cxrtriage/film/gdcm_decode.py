@@ -1,25 +1,25 @@
-"""JPEG Lossless, and JPEG Extended of 12 bits (ITU-T T.81), by GDCM in a process of its own.
+"""JPEG Lossless, and JPEG Extended of 12 bits (ITU-T T.81), by GDCM, and never in the program's own process.
 
-GDCM is the free decoder of these two, but it aborts the whole process on some damaged streams, so it
-gets one to itself; that costs about a fifth of a second. pydicom 3 does not ask GDCM for 12 bits at
-all; asked for the precision of the stream (12) rather than for Bits Stored (often 10), it returns
-every value, those that a lossy stream overshoots by included.
+GDCM is the free decoder of these two, but it aborts the whole process on some damaged streams. Where a file
+is read in the program itself (`read_trusted_film`), the frame alone goes to a child of the pool. pydicom 3
+does not ask GDCM for 12 bits at all; asked for the precision of the stream (12) rather than for Bits Stored
+(often 10), it returns every value, those that a lossy stream overshoots by included.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import json
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
+from cxrtriage.film import reader_pool
 from cxrtriage.film.film import FilmError
+from cxrtriage.film.limits import Limits
 
-_CHILD = Path(__file__).with_name("gdcm_child.py")
-_SECONDS = 60.0
+contained = False
+"""True in a child, which may die."""
 
 
 def is_available() -> bool:
@@ -44,7 +44,7 @@ def decode(
         "syntax": syntax, "rows": rows, "columns": columns, "samples": samples,
         "bits": bits, "allocated": allocated, "signed": signed, "photometric": photometric,
     }  # fmt: skip
-    raw = _run(json.dumps(header).encode() + b"\n" + _mended(stream))
+    raw = _raw(_mended(stream), header)
     if len(raw) < rows * columns * samples * allocated // 8:
         raise FilmError("unreadable")
     kind = np.dtype(f"<{'i' if signed else 'u'}{allocated // 8}")
@@ -56,14 +56,53 @@ def decode(
     return values.reshape((rows, columns) if samples == 1 else (rows, columns, samples))
 
 
-def _run(message: bytes) -> bytes:
-    """What the child answers; a child that dies or hangs was fed a damaged stream."""
-    command = [sys.executable, "-P", str(_CHILD)]
-    try:
-        done = subprocess.run(command, input=message, capture_output=True, timeout=_SECONDS, check=True)
-    except (subprocess.SubprocessError, OSError) as error:
-        raise FilmError("unreadable") from error
-    return done.stdout
+def _raw(stream: bytes, header: dict[str, Any]) -> np.ndarray:
+    """The samples as GDCM gives them, (bytes,) uint8."""
+    if contained:
+        return raw_samples(stream, header)[1]
+    limits = Limits()
+    _, raw = reader_pool.POOL.read(
+        f"{__name__}:{raw_samples.__name__}",
+        stream,
+        seconds=limits.max_seconds,
+        memory=limits.max_memory,
+        most_bytes=limits.max_memory,
+        words={"header": header},
+    )
+    return raw
+
+
+def raw_samples(stream: bytes, header: Mapping[str, Any]) -> tuple[dict[str, Any], np.ndarray]:
+    """In a child: nothing to say, and the decoded bytes."""
+    # GDCM returns bytes as text with surrogates.
+    raw = _image(header, stream).GetBuffer().encode("utf-8", "surrogateescape")
+    return {}, np.frombuffer(raw, np.uint8)
+
+
+def _image(header: Mapping[str, Any], stream: bytes) -> Any:
+    """A GDCM image that holds the compressed stream."""
+    import gdcm
+
+    fragment = gdcm.Fragment()
+    fragment.SetByteStringValue(stream)
+    fragments = gdcm.SequenceOfFragments.New()
+    fragments.AddFragment(fragment)
+    element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
+    element.SetValue(fragments.__ref__())
+    image = gdcm.Image()
+    image.SetNumberOfDimensions(2)
+    image.SetDimensions((header["columns"], header["rows"], 1))
+    image.SetDataElement(element)
+    kind = gdcm.PhotometricInterpretation.GetPIType(header["photometric"])
+    image.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(kind))
+    if header["samples"] > 1:
+        image.SetPlanarConfiguration(0)
+    image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(header["syntax"])))
+    bits = header["bits"]
+    image.SetPixelFormat(
+        gdcm.PixelFormat(header["samples"], header["allocated"], bits, bits - 1, int(header["signed"]))
+    )
+    return image
 
 
 def _mended(stream: bytes) -> bytes:

@@ -55,6 +55,9 @@ def is_raster(data: bytes) -> bool:
 def read_raster(data: bytes, sha256: str, limits: Limits) -> Film:
     """The film in the bytes of a picture file; raises nothing but `FilmError`."""
     try:
+        webp = _webp_size(data)
+        if webp is not None:  # Pillow makes room for the whole picture when it opens one
+            limits.check_size(*webp, len(data))
         # Pillow warns of odd metadata, which does not touch the pixels.
         with quiet_decoders(), Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             _check_header(image, data, limits)
@@ -64,9 +67,11 @@ def read_raster(data: bytes, sha256: str, limits: Limits) -> Film:
         raise
     except Image.DecompressionBombError as error:
         raise FilmError("decompression_bomb") from error
+    except MemoryError as error:
+        raise FilmError("too_large") from error
     except Exception as error:
         # Hostile or damaged bytes make decoders raise nearly anything (OSError, ValueError,
-        # SyntaxError, struct.error, cv2.error, MemoryError ...); here ends the decoders' reach.
+        # SyntaxError, struct.error, cv2.error ...); here ends the decoders' reach.
         raise FilmError(_failure_code(data, error)) from error
     return Film(
         pixels=decoded.pixels,
@@ -75,6 +80,21 @@ def read_raster(data: bytes, sha256: str, limits: Limits) -> Film:
         format="jpeg" if kind == "mpo" else kind,
         notes=decoded.notes,
     )
+
+
+def _webp_size(data: bytes) -> tuple[int, int] | None:
+    """(rows, columns) by the first chunk of a WebP file (RFC 9649, sections 2.5 to 2.7); None for others."""
+    if data[:4] != b"RIFF" or len(data) < 30:
+        return None
+    if data[12:16] == b"VP8X":
+        return 1 + int.from_bytes(data[27:30], "little"), 1 + int.from_bytes(data[24:27], "little")
+    if data[12:16] == b"VP8L":
+        sides = int.from_bytes(data[21:25], "little")
+        return 1 + (sides >> 14 & 0x3FFF), 1 + (sides & 0x3FFF)
+    if data[12:16] == b"VP8 ":
+        columns, rows = struct.unpack_from("<HH", data, 26)
+        return rows & 0x3FFF, columns & 0x3FFF
+    return None
 
 
 def _check_header(image: Image.Image, data: bytes, limits: Limits) -> None:

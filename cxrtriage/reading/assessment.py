@@ -200,12 +200,12 @@ class Assessment:
     @classmethod
     def from_json(cls, text: str) -> Assessment:
         """The assessment of a line of JSON; ValueError where it is none."""
-        values = json.loads(text)
-        if not isinstance(values, dict) or values.pop("schema", None) != SCHEMA:
-            raise ValueError(f"not a {SCHEMA}")
         try:
+            values = json.loads(text)
+            if not isinstance(values, dict) or values.pop("schema", None) != SCHEMA:
+                raise ValueError(f"not a {SCHEMA}")
             return cls._from_dict(values)
-        except (TypeError, KeyError, AttributeError) as error:
+        except (TypeError, LookupError, AttributeError, RecursionError) as error:
             raise ValueError(f"not a {SCHEMA}: {error}") from error
 
     @classmethod

@@ -11,7 +11,7 @@ from pathlib import Path
 import streamlit as st
 
 from cxrtriage.film.film import Film, FilmError
-from cxrtriage.film.read import read_film
+from cxrtriage.film.read import read_film, start_reader
 from cxrtriage.film.synthetic import draw_film
 from cxrtriage.ui.texts import Texts
 
@@ -87,6 +87,7 @@ def replace_film(film: Film) -> None:
 
 def open_film(texts: Texts) -> Opened | None:
     """The row of widgets that opens a film, and what was opened last."""
+    start_reader()
     shelf = examples(texts)
     uploads = st.session_state.setdefault(_UPLOADS, 0)
     own_words = f"--cx-open:{json.dumps(texts['open_film'])};--cx-drop:{json.dumps(texts['open_film_drop'])}"

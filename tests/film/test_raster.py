@@ -15,7 +15,7 @@ from PIL import Image
 
 from cxrtriage.film.film import Film, FilmError
 from cxrtriage.film.limits import Limits
-from cxrtriage.film.read import read_film
+from cxrtriage.film.read import read_film, read_trusted_film
 
 GREY8 = (np.indices((40, 60)).sum(axis=0) * 2).astype(np.uint8)
 GREY16 = (np.indices((40, 60)).sum(axis=0) * 600).astype(np.uint16)
@@ -214,3 +214,19 @@ def test_a_real_film_reads(data_folder: Path) -> None:
     assert (film.bits, film.format, film.notes) == (8, "webp", ())
     assert film.pixels.min() >= 0.0
     assert film.pixels.max() <= 1.0
+
+
+@pytest.mark.parametrize("options", [{"lossless": True}, {"quality": 80}, {"exif": b"Exif\0\0"}])
+def test_a_webp_that_is_too_large_is_not_even_opened(options, monkeypatch):
+    """Pillow makes room for its picture on opening; 155 bytes of the fuzzer took a gigabyte."""
+    data = saved(np.dstack([GREY8] * 3), "WEBP", **options)
+    assert data[12:16] in (b"VP8L", b"VP8 ", b"VP8X")
+    columns, rows = Image.open(io.BytesIO(data)).size
+    read_trusted_film(data, Limits(max_pixels=rows * columns))
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("opened"))
+    with pytest.raises(FilmError) as caught:
+        read_trusted_film(data, Limits(max_pixels=rows * columns - 1))
+    assert caught.value.code in ("too_large", "decompression_bomb")
+    with pytest.raises(FilmError) as caught:
+        read_trusted_film(data, Limits(min_side=min(rows, columns) + 1))
+    assert caught.value.detail == f"{columns} x {rows}"

@@ -94,3 +94,9 @@ def test_the_keys_are_those_of_the_schema():
 def test_another_line_is_no_assessment(line):
     with pytest.raises(ValueError, match=r"not a cxrtriage/assessment/1|Expecting"):
         Assessment.from_json(line)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"schema":' * 100_000, "[]", "null", "1"])
+def test_what_is_no_assessment_is_a_value_error(text):
+    with pytest.raises(ValueError, match=r"."):
+        Assessment.from_json(text)

@@ -5,20 +5,16 @@ import streamlit as st
 from cxrtriage.film.adjustment import Adjustment
 from cxrtriage.reading.assessment import Assessment
 from cxrtriage.ui import panels, readings
+from cxrtriage.ui.framed import framed_texts
 from cxrtriage.ui.map_choice import chosen_map, viewer_map
 from cxrtriage.ui.opening import open_film
 from cxrtriage.ui.prevalence import prevalence_panel
 from cxrtriage.ui.score_card import chosen_point, scores_card, waiting_scores
 from cxrtriage.ui.severity import severity_panel
-from cxrtriage.ui.texts import Texts
 from cxrtriage.ui.viewer import current_adjustment, film_viewer
 from cxrtriage.weights import WeightsError
 
-if (
-    "framed" not in st.session_state
-):  # opened by its own address before the app ever ran: no caution, no style
-    st.switch_page("app.py")
-texts = Texts()
+texts = framed_texts()
 with st.container(key="top"):  # one place for what comes and goes, so that nothing below is mounted anew
     opened = open_film(texts)
     film = opened.film if opened else None

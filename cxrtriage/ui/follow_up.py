@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import date
 from html import escape
@@ -14,6 +13,7 @@ from cxrtriage.reading.assessment import Severity
 from cxrtriage.show.follow_up import CoursePoint, course_figure, zones_figure
 from cxrtriage.ui.change_words import change_card, date_words, missing_words, name_words
 from cxrtriage.ui.course import LONGEST_LABEL, CourseFilm, SessionCourse, visit_of
+from cxrtriage.ui.opening import opened_files, opening_row
 from cxrtriage.ui.panels import card, foot, problem
 from cxrtriage.ui.texts import Texts
 from cxrtriage.ui.viewer import film_viewer
@@ -22,21 +22,13 @@ _PLOT = {"displayModeBar": False}
 _FIRST_DATE, _LAST_DATE = date(1900, 1, 1), date(2999, 12, 31)  # shifted dates lie far in the future
 
 
-def opening_row(texts: Texts, course: SessionCourse) -> None:
+def course_row(texts: Texts, course: SessionCourse) -> None:
     """Opening films and saved courses, the label, saving, starting anew."""
-    words = f"--cx-open:{json.dumps(texts['course_open'])};--cx-drop:{json.dumps(texts['course_open_drop'])}"
-    st.html(f"<style>.st-key-course_opening{{{words}}}</style>")  # see style.css
-    with st.container(horizontal=True, key="course_opening", vertical_alignment="center"):
-        files = st.file_uploader(
-            texts["course_open"],
-            accept_multiple_files=True,
-            key=f"course_files_{course.openings}",  # a new one is empty: no film is held twice
-            help=texts["course_open_help"],
-            label_visibility="collapsed",
-        )
+    with opening_row(texts, "course_opening", "course_open"):
+        files = opened_files(texts, "course_open", f"course_files_{course.openings}")
         if files:
             with st.spinner(texts["opening"]):
-                course.take(texts, [(file.name, file.getvalue()) for file in files])
+                course.take(texts, files)
             st.rerun()
         course.label = st.text_input(
             texts["course_label"],

@@ -39,6 +39,7 @@ with st.container(key="facts"):
         panels.failures(texts, facts)
         for class_name in facts.classes:
             panels.class_figures(texts, facts, class_name)
+        panels.pointing_figures(texts, facts)
     elif facts.task == "severity":
         panels.severity_figures(texts, facts)
     else:

@@ -6,7 +6,7 @@ from cxrtriage.film.adjustment import Adjustment
 from cxrtriage.reading.assessment import Assessment
 from cxrtriage.ui import panels, readings
 from cxrtriage.ui.framed import framed_texts
-from cxrtriage.ui.map_choice import chosen_map, viewer_map
+from cxrtriage.ui.map_choice import chosen_map, draw_map, kept_map, viewer_map
 from cxrtriage.ui.opening import open_film
 from cxrtriage.ui.prevalence import prevalence_panel
 from cxrtriage.ui.score_card import chosen_point, scores_card, waiting_scores
@@ -71,7 +71,7 @@ with map_place:
     chosen = chosen_map(texts, shown or as_filed)
 
 mapped = wanted if shown is not None else Adjustment()
-maps = readings.kept_maps(film, mapped, chosen.class_name) if film is not None and chosen else None
+maps = kept_map(film, mapped, chosen) if film is not None and chosen else None
 
 lesions = readings.kept_maps(film, mapped, readings.LESIONS) if film is not None else None
 
@@ -131,7 +131,7 @@ try:
         st.rerun()
     elif chosen is not None and maps is None:
         with progress_place, st.spinner(texts["map_drawing"]):
-            readings.draw_maps(film, mapped, chosen.class_name)
+            draw_map(film, mapped, chosen)
         st.rerun()
     elif shown is not None and shown.severity is not None and lesions is None:
         with progress_place, st.spinner(texts["map_drawing"]):

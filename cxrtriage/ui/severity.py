@@ -9,7 +9,7 @@ from textwrap import wrap
 import streamlit as st
 
 from cxrtriage.film.codes import LUNG_CODES
-from cxrtriage.reading.agreement import Disagreement, Zone
+from cxrtriage.reading.agreement import MUCH_OUTSIDE, Disagreement, Zone
 from cxrtriage.reading.assessment import Assessment, Scale, Severity
 from cxrtriage.reading.scale_errors import ErrorsOfScales
 from cxrtriage.show.palette import DARK, LIGHT, Palette
@@ -65,6 +65,8 @@ def disagreement_words(texts: Texts, one: Disagreement) -> str:
         disease=texts.named("disease", one.class_name) if one.class_name else "",
         zone=zone_words(texts, one.zone).lower() if one.zone else "",
         zones=one.zones,
+        share=round(100 * one.share),
+        usual=round(100 * MUCH_OUTSIDE),
     )
 
 

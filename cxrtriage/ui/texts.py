@@ -190,10 +190,28 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "map_net_help": {
         "en": "The mean lays the models' maps together; each has looked at the film in its own way."
     },
+    "map_method": {"en": "Map made by"},
+    "map_grad_cam": {"en": "Grad-CAM"},
+    "map_relevance": {"en": "Relevance"},
+    "map_method_help": {
+        "en": "Grad-CAM shows at which places the model's last features spoke for the disease (Selvaraju "
+        "2017); relevance, on which places its answer drew through all its layers of attention (Chefer "
+        "2021). They may differ."
+    },
+    "map_method_measured": {
+        "en": "On {films} test films of {patients} patients with lesions drawn by hand, the strongest place "
+        "lay in a lesion on {shares} of 100 films (95 % interval); a place taken at random in the lungs "
+        "would on {chance}."
+    },
+    "map_method_share": {"en": "{share} by {method}"},
+    "map_method_unmeasured": {"en": "How often each points at a lesion was not measured for these weights."},
     "map_mean": {"en": "Mean of the models"},
     "map_all_nets": {"en": "the mean of the models"},
     "map_drawing": {"en": "Drawing the map …"},
     "map_caption": {"en": "Where the score for {disease} came from in {net}, not where disease is."},
+    "map_caption_relevance": {
+        "en": "Where the score for {disease} came from in {net} by relevance, not where disease is."
+    },
     "map_empty": {"en": "Nothing in the film spoke for {disease} in {net}: there is no map."},
     "map_limits": {
         "en": "Such maps mark the right place clearly less often than radiologists do, least of all for "
@@ -293,7 +311,12 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "be affected."
     },
     "disagree_map_outside": {
-        "en": "They disagree: the score for {disease} comes mostly from outside the lungs that were found."
+        "en": "They disagree: the strongest place of the map for {disease} lies outside the lungs that were "
+        "found."
+    },
+    "disagree_much_outside": {
+        "en": "Much of the map for {disease}, {share} %, lies outside the lungs that were found: the score "
+        "may come from something other than lung. On most flagged films less than {usual} % does."
     },
     "disagree_scales_apart": {
         "en": "They disagree: in the {zone} the Brixia number and the chance say opposite things."
@@ -480,6 +503,15 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "en": "Reckoned from the figures of these very weights; nothing is left out by hand."
     },
     "facts_no_failures": {"en": "The figures show nothing against it; that is no proof."},
+    "facts_maps": {"en": "Do its maps point at lesions?"},
+    "facts_map_method": {"en": "Map made by"},
+    "facts_map_hit": {"en": "Strongest place in a lesion"},
+    "facts_map_chance": {"en": "A place at random in the lungs"},
+    "facts_maps_foot": {
+        "en": "Share of {films} test films of {patients} patients, with lesions drawn by hand; in brackets "
+        "the 95 % interval. Where intervals hold the share at random, nothing shows that the map points at "
+        "disease."
+    },
     "facts_lungs": {"en": "Overlap with masks drawn by people"},
     "facts_dice": {"en": "Dice"},
     "facts_dice_foot": {"en": "1 is the same mask, 0 none of it. Test films."},

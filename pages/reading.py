@@ -56,7 +56,9 @@ if film is not None:
 with gate_place:
     panels.film_card(texts, film, opened.notice if opened else "", as_filed)
     if film is not None and turned_away is not None:
-        panels.gate_actions(texts, film, turned_away)
+        panels.gate_actions(
+            texts, film, turned_away, read_anyway=readings.read_anyway, put_right=readings.put_right
+        )
 if turned_away is not None:
     as_filed = shown = None
 

@@ -96,12 +96,15 @@ def rightable(film: Film) -> bool:
 
 def put_right(film: Film) -> None:
     """Put the film, turned and inverted as the gate says, in the place of the one that is open."""
+    replace_film(upright(film))
+
+
+def upright(film: Film) -> Film:
+    """The film turned and inverted as the gate says; itself where that would not make it one to be read."""
     from cxrtriage.gate.gate import righted
 
     result = loaded_triage().checked(film)
-    if result is not None and result.rightable:
-        replace_film(righted(film, result))
-        _forget(film)
+    return righted(film, result) if result is not None and result.rightable else film
 
 
 def _gate_of(film: Film, adjustment: Adjustment) -> dict[str, bool]:
@@ -126,7 +129,7 @@ def assessed(film: Film, name: str) -> Assessment:
     """What the models say of the film as filed, without maps; taken from this session if it has it."""
     found = kept_reading(film, Adjustment())
     if found is None:
-        found = loaded_triage().assess(film, file=name)
+        found = loaded_triage().assess(film, file=name, read_anyway=film.sha256 in _anyway())
     return found
 
 
@@ -241,8 +244,9 @@ def _keep(shelf: str, name: tuple[str, ...], what: object) -> None:
         kept.pop(next(iter(kept)))
 
 
-def _reading_name(film: Film, adjustment: Adjustment) -> tuple[str, str]:
-    return film.sha256, json.dumps(adjustment.to_dict(), sort_keys=True)
+def _reading_name(film: Film, adjustment: Adjustment) -> tuple[str, ...]:
+    # A film that was turned upright comes of the same bytes, and is noted to be another.
+    return film.sha256, json.dumps(adjustment.to_dict(), sort_keys=True), *film.notes
 
 
 def _small(values: np.ndarray) -> np.ndarray:

@@ -122,6 +122,7 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "en": "Turns and inverts the film as the gate says. The file stays as it is; check the side marker."
     },
     "not_read": {"en": "Not read; see above."},
+    "not_read_film": {"en": "Not read."},
     "gate_waits": {"en": "No film open"},
     "gate_waits_words": {"en": "What the file says of itself appears here."},
     # --- scores
@@ -638,14 +639,15 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "change_versions": {
         "en": "The two films were read by different versions of the nets; open both films to read them anew."
     },
-    "change_lungs": {"en": "{date}: {sentence}"},
+    "change_doubt": {"en": "{date}: {sentence}"},
     "visit_none": {
         "en": "These readings hold no severity scores, since no severity net is installed: compare the films "
         "by eye."
     },
     "visit_no_lungs": {"en": "{date}: no severity score, since two lungs were not found."},
     "visit_missing": {"en": "{date}: this reading holds no severity score."},
-    "visit_refused": {"en": "{date}: this film was refused when it was read."},
+    "visit_refused": {"en": "{date}: this film was not read. {sentence}"},
+    "visit_refused_unsaid": {"en": "The saved course does not say why."},
     "said_array_score": {"en": "affected zones"},
     "said_brixia": {"en": "Brixia score"},
     "said_extent": {"en": "extent"},

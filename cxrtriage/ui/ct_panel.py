@@ -11,6 +11,7 @@ import streamlit as st
 
 from cxrtriage.film.codes import sentence
 from cxrtriage.show.ct import csv_cell, montage, table_rows
+from cxrtriage.ui.ct_examples import series_examples
 from cxrtriage.ui.ct_session import CtSession
 from cxrtriage.ui.ct_viewer import ct_viewer
 from cxrtriage.ui.opening import opened_files, opening_row
@@ -49,9 +50,22 @@ def series_row(texts: Texts, session: CtSession) -> None:
                 on_change=lambda: session.show(st.session_state[f"ct_chosen_{session.openings}"]),
                 label_visibility="collapsed",
             )
+        if not session.series:
+            _examples(texts, session)
         st.button(texts["ct_clear"], on_click=session.clear, disabled=not session.series, key="ct_clear")
     if session.problem:
         problem(session.problem)
+    if session.notice:
+        st.html(f'<p class="cx-about">{escape(session.notice)}</p>')
+
+
+def _examples(texts: Texts, session: CtSession) -> None:
+    """A button for each series that comes along."""
+    for number, example in enumerate(series_examples(texts)):
+        if st.button(example.title, help=texts["ct_example_help"], key=f"ct_example_{number}"):
+            with st.spinner(texts["ct_opening"]):
+                session.open_example(example)
+            st.rerun()
 
 
 def progress_row(texts: Texts, session: CtSession) -> None:

@@ -690,6 +690,11 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "volume, or slices saved as pictures. They are read on this machine and not kept."
     },
     "ct_opening": {"en": "Opening the slices …"},
+    "ct_example_help": {"en": "Opens a series that comes along, to look around."},
+    "ct_drawn": {"en": "Drawn example (no patient)"},
+    "ct_drawn_notice": {
+        "en": "Example: a chest drawn by a program, with {count} opacities of {ml} ml in all. No patient."
+    },
     "ct_choose": {"en": "Series"},
     "ct_choose_one": {"en": "{name}, {count} slices"},
     "ct_clear": {"en": "Close"},
@@ -698,7 +703,7 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "ct_progress": {"en": "{done} of {count} slices read"},
     "ct_empty_title": {"en": "No series open"},
     "ct_empty_words": {
-        "en": "Open an axial CT series of the chest above. Lesions are boxed slice by slice, and a rule "
+        "en": "Open an axial CT series of the chest above, or an example to look around. Lesions are boxed slice by slice, and a rule "
         "over the slices says whether the series counts as positive. Nothing is sent anywhere and "
         "nothing is kept."
     },

@@ -277,7 +277,7 @@ def _draw_tube(share: np.ndarray, start: np.ndarray, end: np.ndarray, radius: fl
 def _ground_glass(
     grid: _Grid, lungs: np.ndarray, opacities: tuple[GroundGlass, ...], rng: np.random.Generator
 ) -> list[tuple[_Part, np.ndarray]]:
-    """For each opacity the part of the volume in which it lies, and the share 0..1 of the air that it fills."""
+    """For each opacity its part of the volume, and the share 0..1 of the air there that it fills."""
     found = []
     for one in opacities:
         part = grid.around(one.x, one.y, one.z, 1.6 * one.diameter_mm / 2)

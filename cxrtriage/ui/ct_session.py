@@ -37,7 +37,8 @@ def loaded_finder() -> LesionFinder:
 class CtSession:
     """`found`: what the viewer is told of each slice read so far. `problem`: one sentence, empty without one.
 
-    `notice` is said beside an example. `openings` counts openings, so that the file widget is emptied and its bytes are let go.
+    `notice` is said beside an example. `openings` counts openings, so that the file widget is emptied and its
+    bytes are let go.
     """
 
     series: list[Series] = field(default_factory=list)

@@ -703,9 +703,9 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "ct_progress": {"en": "{done} of {count} slices read"},
     "ct_empty_title": {"en": "No series open"},
     "ct_empty_words": {
-        "en": "Open an axial CT series of the chest above, or an example to look around. Lesions are boxed slice by slice, and a rule "
-        "over the slices says whether the series counts as positive. Nothing is sent anywhere and "
-        "nothing is kept."
+        "en": "Open an axial CT series of the chest above, or an example to look around. Lesions are boxed "
+        "slice by slice, and a rule over the slices says whether the series counts as positive. Nothing is "
+        "sent anywhere and nothing is kept."
     },
     "ct_tools": {"en": "Window and marks"},
     "ct_window": {"en": "Window"},

@@ -98,6 +98,7 @@ with severity_place:
         shown,
         readings.severity_errors(),
         readings.contradictions(film, wanted, shown) if film is not None and shown is not None else (),
+        place=readings.place_of_map(film, wanted, shown) if film is not None and shown is not None else None,
         waiting=texts["severity_wait" if film is None else "not_read" if turned_away else "reading_film"],
     )
 

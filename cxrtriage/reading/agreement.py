@@ -65,6 +65,35 @@ class Disagreement:
     share: float = 0.0
 
 
+@dataclass(frozen=True)
+class MapPlace:
+    """Where the map of a flagged class lies: the share (0..1) of its sum outside the lungs, and whether its
+    strongest place is outside too.
+
+    The latter alone says little against a score: it was so on 78 of 317 flagged validation films, of which 39
+    had the disease, and of the other 239 126 did; a coarse map of two upper lobes meets in the middle.
+    """
+
+    class_name: str
+    share_outside: float
+    peak_outside: bool
+
+
+def map_place(
+    assessment: Assessment, saliency: np.ndarray | None, lesions: np.ndarray | None
+) -> MapPlace | None:
+    """Of the strongest class, where it is flagged; arguments as of `disagreements`, None without a map."""
+    if assessment.diagnosis is None or saliency is None or lesions is None or not saliency.any():
+        return None
+    strongest = strongest_class(assessment.diagnosis.classes)
+    if assessment.diagnosis.classes[strongest].call != "flagged" or not lesions.any():
+        return None
+    inside = _at_size(lesions > 0, saliency)
+    outside = saliency[~inside].sum(dtype=np.float64) / saliency.sum(dtype=np.float64)
+    peak = np.unravel_index(int(saliency.argmax()), saliency.shape)
+    return MapPlace(strongest, float(outside), not inside[peak])
+
+
 def disagreements(
     assessment: Assessment, saliency: np.ndarray | None = None, lesions: np.ndarray | None = None
 ) -> tuple[Disagreement, ...]:
@@ -79,9 +108,12 @@ def disagreements(
         return ()
     found = [_classes_and_zones(diagnosis, severity)]
     if saliency is not None and lesions is not None and saliency.any():
-        outside = _much_outside(diagnosis, saliency, lesions > 0)
-        place = _map_and_zones(diagnosis, severity, saliency, lesions > 0)
-        found += [outside, None if outside and place and place.kind == "map_outside" else place]
+        place = map_place(assessment, saliency, lesions)
+        much = place is not None and place.share_outside > MUCH_OUTSIDE
+        if place and much:
+            found.append(Disagreement("much_outside", place.class_name, share=place.share_outside))
+        elsewhere = _map_and_zones(diagnosis, severity, saliency, lesions > 0)
+        found.append(None if much and elsewhere and elsewhere.kind == "map_outside" else elsewhere)
     found.append(_scales_apart(severity))
     return tuple(one for one in found if one is not None)
 
@@ -141,23 +173,10 @@ def _map_and_zones(
     return None if zone in affected else Disagreement("map_elsewhere", strongest, zone)
 
 
-def share_outside(saliency: np.ndarray, lungs: np.ndarray) -> float:
-    """The share (0..1) of a map's sum that lies outside the lungs.
-
-    `saliency`: (rows, columns) float32, 0 or more and not 0 everywhere; `lungs`: bool over the same film, of
-    any size.
-    """
-    rows, columns = saliency.shape
-    inside = cv2.resize(lungs.astype(np.uint8), (columns, rows), interpolation=cv2.INTER_NEAREST) > 0
-    return float(saliency[~inside].sum(dtype=np.float64) / saliency.sum(dtype=np.float64))
-
-
-def _much_outside(diagnosis: Diagnosis, saliency: np.ndarray, lungs: np.ndarray) -> Disagreement | None:
-    strongest = strongest_class(diagnosis.classes)
-    if diagnosis.classes[strongest].call != "flagged" or not lungs.any():
-        return None
-    share = share_outside(saliency, lungs)
-    return Disagreement("much_outside", strongest, share=share) if share > MUCH_OUTSIDE else None
+def _at_size(mask: np.ndarray, map_: np.ndarray) -> np.ndarray:
+    """A bool mask over the same film in the size of a map."""
+    rows, columns = map_.shape
+    return np.asarray(cv2.resize(mask.astype(np.uint8), (columns, rows), interpolation=cv2.INTER_NEAREST) > 0)
 
 
 def _scales_apart(severity: Severity) -> Disagreement | None:

@@ -13,7 +13,7 @@ import streamlit as st
 
 from cxrtriage.film.adjustment import Adjustment
 from cxrtriage.film.film import Film
-from cxrtriage.reading.agreement import Disagreement, disagreements
+from cxrtriage.reading.agreement import Disagreement, MapPlace, disagreements, map_place
 from cxrtriage.reading.assessment import Assessment
 from cxrtriage.reading.call import strongest_class
 from cxrtriage.reading.map_methods import GRAD_CAM, RELEVANCE, MapFigures, MapMethod, map_figures
@@ -202,12 +202,26 @@ def contradictions(film: Film, adjustment: Adjustment, assessment: Assessment) -
     """Where classes, map and zones of a reading contradict each other, by the maps drawn so far."""
     if assessment.severity is None or assessment.diagnosis is None:
         return ()
+    return disagreements(assessment, *_strongest_maps(film, adjustment, assessment))
+
+
+def place_of_map(film: Film, adjustment: Adjustment, assessment: Assessment) -> MapPlace | None:
+    """Where the map of a flagged class lies, once it was drawn."""
+    return map_place(assessment, *_strongest_maps(film, adjustment, assessment))
+
+
+def _strongest_maps(
+    film: Film, adjustment: Adjustment, assessment: Assessment
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """The map of the strongest class and that of lesions, so far as this session has them."""
+    if assessment.diagnosis is None:
+        return None, None
     strongest = strongest_class(assessment.diagnosis.classes)
     saliency, lesions = (
         maps[0].values if maps else None  # the mean of the nets is the first
         for maps in (kept_maps(film, adjustment, name) for name in (strongest, LESIONS))
     )
-    return disagreements(assessment, saliency, lesions)
+    return saliency, lesions
 
 
 def _keep_maps(film: Film, adjustment: Adjustment, saliencies: Sequence[Saliency]) -> None:

@@ -315,6 +315,10 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "en": "They disagree: the strongest place of the map for {disease} lies outside the lungs that were "
         "found."
     },
+    "map_place": {"en": "{share} % of the map for {disease} lies outside the lungs."},
+    "map_place_peak": {
+        "en": "{share} % of the map for {disease} lies outside the lungs, its strongest place too."
+    },
     "disagree_much_outside": {
         "en": "Much of the map for {disease}, {share} %, lies outside the lungs that were found: the score "
         "may come from something other than lung. On most flagged films less than {usual} % does."

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cxrtriage.reading.agreement import affected_zones, disagreements, share_outside, zone_at
+from cxrtriage.reading.agreement import affected_zones, disagreements, map_place, zone_at
 from cxrtriage.reading.assessment import Assessment, Brixia, ClassScore, Diagnosis, Scale, Versions
 from tests.browser.pages_for_tests.severity_readings import PLACES, SEVERITY, drawn_lesions, drawn_lungs
 
@@ -75,7 +75,11 @@ def test_a_map_of_which_much_lies_outside_the_lungs_is_told_with_its_share() -> 
     for share, told in ((0.3, False), (0.5, True), (0.9, True)):
         saliency = np.where(inside, (1 - share) / inside.sum(), share / (~inside).sum()).astype(np.float32)
         saliency[np.unravel_index(lesions.argmax(), lesions.shape)] *= 1.5 / (1 - share)  # peaks in a lesion
-        assert share_outside(saliency, inside) == pytest.approx(share, abs=0.01)
+        place = map_place(assessed("flagged"), saliency, lesions)
+        assert place is not None
+        assert place.share_outside == pytest.approx(share, abs=0.01)
+        assert not place.peak_outside
+        assert map_place(assessed("uncertain"), saliency, lesions) is None
         # The severity map may come in another size.
         found = disagreements(assessed("flagged"), saliency, drawn_lesions(SIZE // 2, SIZE // 2))
         outside = [one for one in found if one.kind == "much_outside"]
@@ -87,6 +91,9 @@ def test_a_map_of_which_much_lies_outside_the_lungs_is_told_with_its_share() -> 
 def test_a_map_outside_the_lungs_is_told_once_and_also_where_no_zone_is_affected() -> None:
     lesions, around = drawn_lesions(SIZE, SIZE), np.zeros((SIZE, SIZE), np.float32)
     around[-20:] = 1
+    place = map_place(assessed("flagged"), around, lesions)
+    assert place is not None
+    assert (place.share_outside, place.peak_outside) == (1, True)
     assert kinds(assessed("flagged"), around, lesions) == ["much_outside"]
     clear = replace(SEVERITY, array=NOTHING, brixia=NO_BRIXIA)
     assert kinds(assessed("flagged", clear), around, lesions) == ["class_without_zone", "much_outside"]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from cxrtriage.ui.framed import FRAMED
 from cxrtriage.ui.texts import Texts
 
 texts = Texts()
@@ -21,5 +22,5 @@ page = st.navigation(
 )
 title, caution = escape(texts["title"]), escape(texts["caution"])
 st.html(f'<div class="cx-header"><b>{title}</b><span role="note">{caution}</span></div>')
-st.session_state["framed"] = True
+st.session_state[FRAMED] = True
 page.run()

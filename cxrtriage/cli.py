@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cxrtriage.ct.series import Series
     from cxrtriage.film.film import Film
     from cxrtriage.reading.assessment import Assessment
+    from cxrtriage.reading.map_methods import MapMethod
     from cxrtriage.reading.saliency import Saliency
     from cxrtriage.reading.triage import Triage
 
@@ -67,6 +68,13 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="write <stem>.<class>.png overlays here: for each class the mean of the nets' maps",
+    )
+    assess.add_argument(
+        "--map-method",
+        choices=("grad-cam", "relevance"),
+        default="grad-cam",
+        help="how maps are made; relevance, which transformers alone have, writes "
+        "<stem>.<class>.relevance.png",
     )
     maps.add_argument("--no-saliency", action="store_true", help="make no maps (so it is without --maps)")
     assess.set_defaults(run=_assess)
@@ -122,6 +130,12 @@ def _assess(options: argparse.Namespace) -> int:
         )
     except WeightsError as error:
         print(error.message, file=sys.stderr)
+        return WRONG_USAGE
+    if options.maps and not any(_method(options) in ways for ways in triage.map_methods.values()):
+        print(
+            f"None of {', '.join(triage.members)} is a transformer, so none has maps by relevance.",
+            file=sys.stderr,
+        )
         return WRONG_USAGE
     films = list(_walk(options.paths))
     out = options.out.resolve() if options.out else None
@@ -197,22 +211,34 @@ def _assess_one(
     if options.fix and (checked := triage.checked(film)) is not None and checked.rightable:
         film, amiss = righted(film, checked), checked.codes
     assessment, found = triage.read(
-        film, file=str(path), maps=options.maps is not None, read_anyway=options.read_anyway
+        film,
+        file=str(path),
+        maps=options.maps is not None,
+        method=_method(options),
+        read_anyway=options.read_anyway,
     )
     codes = tuple(dict.fromkeys((*amiss, *assessment.codes)))
     return replace(assessment, codes=codes, seconds={**assessment.seconds, "read": read}), film, found
+
+
+def _method(options: argparse.Namespace) -> MapMethod:
+    from cxrtriage.reading.map_methods import GRAD_CAM, RELEVANCE
+
+    return RELEVANCE if options.map_method == "relevance" else GRAD_CAM
 
 
 def _write_maps(film: Film, found: Sequence[Saliency], folder: Path, stem: str) -> None:
     """One overlay a class: the mean of the nets' maps."""
     from PIL import Image
 
+    from cxrtriage.reading.map_methods import GRAD_CAM
     from cxrtriage.reading.saliency import mean_saliency
     from cxrtriage.show.overlay import overlay
 
     for class_name in dict.fromkeys(saliency.class_name for saliency in found):
         mean = mean_saliency([saliency for saliency in found if saliency.class_name == class_name])
-        Image.fromarray(overlay(film, mean.map)).save(folder / f"{stem}.{class_name}.png")
+        method = "" if mean.method == GRAD_CAM else f".{mean.method.lower()}"
+        Image.fromarray(overlay(film, mean.map)).save(folder / f"{stem}.{class_name}{method}.png")
 
 
 def _ct(options: argparse.Namespace) -> int:

@@ -4,18 +4,14 @@ import streamlit as st
 
 from cxrtriage.ui import ct_panel
 from cxrtriage.ui.ct_session import ct_session, loaded_finder
+from cxrtriage.ui.framed import framed_texts
 from cxrtriage.ui.panels import problem
-from cxrtriage.ui.texts import Texts
 from cxrtriage.weights import WeightsError
 
-if (
-    "framed" not in st.session_state
-):  # opened by its own address before the app ever ran: no caution, no style
-    st.switch_page("app.py")
-texts = Texts()
+texts = framed_texts()
 session = ct_session()
 with st.container(key="ct_top"):
-    ct_panel.opening_row(texts, session)
+    ct_panel.series_row(texts, session)
     ct_panel.progress_row(texts, session)
 reading = session.reading()
 with st.container(horizontal=True, key="ct_reading"):

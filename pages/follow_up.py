@@ -4,18 +4,14 @@ import streamlit as st
 
 from cxrtriage.ui import follow_up, readings
 from cxrtriage.ui.course import session_course
+from cxrtriage.ui.framed import framed_texts
 from cxrtriage.ui.panels import card, problem
-from cxrtriage.ui.texts import Texts
 from cxrtriage.weights import WeightsError
 
-if (
-    "framed" not in st.session_state
-):  # opened by its own address before the app ever ran: no caution, no style
-    st.switch_page("app.py")
-texts = Texts()
+texts = framed_texts()
 course = session_course()
 with st.container(key="course_top"):
-    follow_up.opening_row(texts, course)
+    follow_up.course_row(texts, course)
     if course.films:
         follow_up.films_row(texts, course)
 

@@ -5,15 +5,11 @@ import streamlit as st
 from cxrtriage.reading.facts import ENSEMBLE, SEVERITY, model_facts, model_names
 from cxrtriage.ui import facts as panels
 from cxrtriage.ui.choice import choice
+from cxrtriage.ui.framed import framed_texts
 from cxrtriage.ui.panels import problem
-from cxrtriage.ui.texts import Texts
 from cxrtriage.weights import WeightsError
 
-if (
-    "framed" not in st.session_state
-):  # opened by its own address before the app ever ran: no caution, no style
-    st.switch_page("app.py")
-texts = Texts()
+texts = framed_texts()
 with st.container(key="facts"):
     names = model_names()
     if not names:
@@ -43,6 +39,7 @@ with st.container(key="facts"):
         panels.failures(texts, facts)
         for class_name in facts.classes:
             panels.class_figures(texts, facts, class_name)
+        panels.pointing_figures(texts, facts)
     elif facts.task == "severity":
         panels.severity_figures(texts, facts)
     else:

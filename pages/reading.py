@@ -5,20 +5,16 @@ import streamlit as st
 from cxrtriage.film.adjustment import Adjustment
 from cxrtriage.reading.assessment import Assessment
 from cxrtriage.ui import panels, readings
-from cxrtriage.ui.map_choice import chosen_map, viewer_map
+from cxrtriage.ui.framed import framed_texts
+from cxrtriage.ui.map_choice import chosen_map, draw_map, kept_map, viewer_map
 from cxrtriage.ui.opening import open_film
 from cxrtriage.ui.prevalence import prevalence_panel
 from cxrtriage.ui.score_card import chosen_point, scores_card, waiting_scores
 from cxrtriage.ui.severity import severity_panel
-from cxrtriage.ui.texts import Texts
 from cxrtriage.ui.viewer import current_adjustment, film_viewer
 from cxrtriage.weights import WeightsError
 
-if (
-    "framed" not in st.session_state
-):  # opened by its own address before the app ever ran: no caution, no style
-    st.switch_page("app.py")
-texts = Texts()
+texts = framed_texts()
 with st.container(key="top"):  # one place for what comes and goes, so that nothing below is mounted anew
     opened = open_film(texts)
     film = opened.film if opened else None
@@ -60,7 +56,9 @@ if film is not None:
 with gate_place:
     panels.film_card(texts, film, opened.notice if opened else "", as_filed)
     if film is not None and turned_away is not None:
-        panels.gate_actions(texts, film, turned_away)
+        panels.gate_actions(
+            texts, film, turned_away, read_anyway=readings.read_anyway, put_right=readings.put_right
+        )
 if turned_away is not None:
     as_filed = shown = None
 
@@ -75,7 +73,7 @@ with map_place:
     chosen = chosen_map(texts, shown or as_filed)
 
 mapped = wanted if shown is not None else Adjustment()
-maps = readings.kept_maps(film, mapped, chosen.class_name) if film is not None and chosen else None
+maps = kept_map(film, mapped, chosen) if film is not None and chosen else None
 
 lesions = readings.kept_maps(film, mapped, readings.LESIONS) if film is not None else None
 
@@ -100,6 +98,7 @@ with severity_place:
         shown,
         readings.severity_errors(),
         readings.contradictions(film, wanted, shown) if film is not None and shown is not None else (),
+        place=readings.place_of_map(film, wanted, shown) if film is not None and shown is not None else None,
         waiting=texts["severity_wait" if film is None else "not_read" if turned_away else "reading_film"],
     )
 
@@ -135,7 +134,7 @@ try:
         st.rerun()
     elif chosen is not None and maps is None:
         with progress_place, st.spinner(texts["map_drawing"]):
-            readings.draw_maps(film, mapped, chosen.class_name)
+            draw_map(film, mapped, chosen)
         st.rerun()
     elif shown is not None and shown.severity is not None and lesions is None:
         with progress_place, st.spinner(texts["map_drawing"]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from cxrtriage.film.film import Film
+from cxrtriage.gate.gate import Gate, GateResult
 from cxrtriage.reading.assessment import (
     Assessment,
     Brixia,
@@ -35,12 +36,27 @@ class SeverityTriage:
     read_files: ClassVar[list[str]] = []
     without: ClassVar[dict[str, tuple[str, ...]]] = {}
     shipped: ClassVar[bool] = True
+    gate: ClassVar[Gate | None] = None
 
-    def assess(self, film: Film, *, file: str = "") -> Assessment:
+    def checked(self, film: Film) -> GateResult | None:
+        return self.gate.check(film) if self.gate else None
+
+    def assess(self, film: Film, *, file: str = "", read_anyway: bool = False) -> Assessment:
+        result = self.checked(film)
+        if result and (result.verdict == "refused" or (result.verdict == "cautioned" and not read_anyway)):
+            return Assessment(
+                file=file, sha256=film.sha256, status="refused", versions=Versions("0.1.0", {}),
+                codes=result.codes, message="no", film=FilmFacts.of(film), gate=result.to_dict(),
+            )  # fmt: skip
         self.read_files.append(file)
         scored = self.shipped and file not in self.without
         return Assessment(
             file=file, sha256=film.sha256, status="read", versions=Versions("0.1.0", {"net": "0123456789ab"}),
-            codes=self.without.get(file, ()), film=FilmFacts.of(film),
+            codes=(*film.notes, *_told(result), *self.without.get(file, ())), film=FilmFacts.of(film),
             severity=severity(float(film.pixels.mean())) if scored else None, seconds={"severity": 0.1},
+            gate=result.to_dict() if result else None,
         )  # fmt: skip
+
+
+def _told(result: GateResult | None) -> tuple[str, ...]:
+    return (*result.codes, "read_anyway") if result and result.codes else ()

@@ -83,6 +83,24 @@ def test_maps_are_written_beside_and_do_not_overwrite_each_other(tmp_path):
     assert (pixels[..., 0] != pixels[..., 2]).any()  # coloured where the score came from
 
 
+def test_maps_by_relevance_are_written_for_transformers_and_are_none_for_others(tmp_path, capsys):
+    film, maps = str(EXAMPLES / "shenzhen-00387.webp"), tmp_path / "maps"
+    asked = ["assess", film, "--maps", str(maps), "--out", str(tmp_path / "o")]
+    assert main([*asked, "--models", "corpus_vit"]) == 0
+    assert main([*asked, "--models", "corpus_vit", "--map-method", "relevance"]) == 0
+    assert {path.name for path in maps.iterdir()} == {
+        f"shenzhen-00387.{name}{method}.png" for name in CLASSES for method in ("", ".relevance")
+    }
+    by_cam, by_relevance = (
+        np.asarray(Image.open(maps / f"shenzhen-00387.tuberculosis{method}.png"), np.int16)
+        for method in ("", ".relevance")
+    )
+    assert np.abs(by_cam - by_relevance).max() > 30
+    capsys.readouterr()
+    assert main([*asked, *FAST, "--map-method", "relevance"]) == 2
+    assert "tb_mobilenet_v2 is a transformer" in capsys.readouterr().err
+
+
 def test_another_operating_point_moves_the_threshold_and_not_the_score(capsys):
     film = str(EXAMPLES / "shenzhen-00010.webp")
     rows = []

@@ -160,7 +160,7 @@ def _maps_of(
         return {}
     maps = member.look(member.form.image(film, lungs))
     score = member.scores(maps)[class_name]
-    result = {}
+    result: dict[str, Pointed] = {}
     for method in member.methods:
         raw = member.raw_map(maps, class_name, method)
         saliency = member.saliency(film, lungs, class_name, raw, method)

@@ -179,6 +179,10 @@ _SERIES: dict[str, dict[Language, str]] = {
         "en": "No CT slice was found; choose the folder, the ZIP or all files of one axial chest series.",
         "ko": "CT 단면을 찾지 못했습니다. 흉부 축상 시리즈의 폴더, ZIP 또는 전체 파일을 선택해 주세요.",
     },
+    "synthetic_series": {
+        "en": "This series was drawn by a program and shows no patient; use it for demonstration only.",
+        "ko": "프로그램이 그린 가상 시리즈이며 실제 환자가 아닙니다. 시연용으로만 사용해 주세요.",
+    },
     "not_axial": {
         "en": "The slices are not axial; choose the axial series of the examination.",
         "ko": "축상 단면이 아닙니다. 검사의 축상 시리즈를 선택해 주세요.",

@@ -12,8 +12,9 @@ from cxrtriage.film.film import Film
 from cxrtriage.nets import FilmClassifier, TransformerClassifier
 from cxrtriage.reading.input_form import InputForm
 from cxrtriage.reading.lungs import Lungs
+from cxrtriage.reading.map_methods import GRAD_CAM, RELEVANCE, MapMethod
 from cxrtriage.reading.relevance import relevance_through
-from cxrtriage.reading.saliency import GRAD_CAM, RELEVANCE, Saliency, grad_cam
+from cxrtriage.reading.saliency import Saliency, grad_cam
 from cxrtriage.weights import WEIGHTS_FOLDER, Calibration, Card, WeightsError, load_net, read_card
 
 
@@ -71,11 +72,11 @@ class Member:
         return grad_cam(self.net, maps, self.outputs.index(class_name))
 
     @property
-    def methods(self) -> tuple[str, ...]:
+    def methods(self) -> tuple[MapMethod, ...]:
         """How this net's maps can be made: Grad-CAM, and relevance where the net is a transformer."""
         return (GRAD_CAM, RELEVANCE) if isinstance(self.net, TransformerClassifier) else (GRAD_CAM,)
 
-    def raw_map(self, maps: list[torch.Tensor], class_name: str, method: str) -> np.ndarray:
+    def raw_map(self, maps: list[torch.Tensor], class_name: str, method: MapMethod) -> np.ndarray:
         """The raw map of a class or finding by one of `methods`, from what `look` gave.
 
         Raises ValueError for a method the net does not have, and for an output it does not have.
@@ -97,7 +98,7 @@ class Member:
         return self.saliency(film, lungs, class_name, raw, RELEVANCE)
 
     def saliency(
-        self, film: Film, lungs: Lungs | None, class_name: str, raw: np.ndarray, method: str = GRAD_CAM
+        self, film: Film, lungs: Lungs | None, class_name: str, raw: np.ndarray, method: MapMethod = GRAD_CAM
     ) -> Saliency:
         """The raw map of a class, made by `method`, in film pixels, 1 at its strongest place."""
         peak = float(raw.max())

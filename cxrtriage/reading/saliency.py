@@ -10,22 +10,19 @@ import torch
 from torch import Tensor, nn
 
 from cxrtriage.nets import FilmClassifier, TransformerClassifier
-
-# What a `Saliency` says it was made by.
-GRAD_CAM = "Grad-CAM"
-RELEVANCE = "Relevance"
+from cxrtriage.reading.map_methods import MapMethod
 
 
 @dataclass(frozen=True, eq=False)
 class Saliency:
     """`map`: (rows, columns) float32 in 0..1 in film pixels, 1 at its strongest place.
 
-    `method` is `GRAD_CAM` or `RELEVANCE`. `empty` says that nothing in the film spoke for the class; the map
+    `method` is one of `map_methods`. `empty` says that nothing in the film spoke for the class; the map
     is then 0 everywhere.
     """
 
     map: np.ndarray
-    method: str
+    method: MapMethod
     net: str
     class_name: str
     empty: bool

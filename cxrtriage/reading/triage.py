@@ -22,6 +22,7 @@ from cxrtriage.reading.ensemble import Ensemble, read_ensemble
 from cxrtriage.reading.input_form import InputForm
 from cxrtriage.reading.lung_finder import LungFinder
 from cxrtriage.reading.lungs import Lungs
+from cxrtriage.reading.map_methods import GRAD_CAM, MapMethod
 from cxrtriage.reading.member import Member
 from cxrtriage.reading.saliency import Saliency
 from cxrtriage.reading.severity import SeverityMap, SeverityReader, SeverityScores
@@ -121,6 +122,11 @@ class Triage:
         return Versions(__version__, sums)
 
     @property
+    def map_methods(self) -> dict[str, tuple[MapMethod, ...]]:
+        """By net, the ways its maps can be made."""
+        return {name: member.methods for name, member in self._members.items()}
+
+    @property
     def operating_points(self) -> tuple[str, ...]:
         """Names of the operating points that were measured for every class of these nets together."""
         first, *others = self._points.values()
@@ -156,13 +162,15 @@ class Triage:
         *,
         file: str = "",
         maps: Maps = True,
+        method: MapMethod = GRAD_CAM,
         read_anyway: bool = False,
         gated: bool = True,
     ) -> tuple[Assessment, list[Saliency]]:
         """The assessment of a film and, from the same forward pass, each net's map of each class.
 
         `maps` False draws none; a tuple names the classes whose maps are wanted; `strongest` means
-        the class that speaks most for disease in this film. What the gate refuses is not read, and what it
+        the class that speaks most for disease in this film. `method` is how they are made; a net that has no
+        such maps draws none. What the gate refuses is not read, and what it
         cautions of is read only with `read_anyway`, which every output then says. `gated` False asks no gate:
         for what a reader made of a film that passed it, a crop of it for instance.
         """
@@ -199,8 +207,9 @@ class Triage:
         else:
             wanted = tuple(diagnosis.classes) if maps else ()
         found = [
-            member.saliency(film, lungs, class_name, member.cam(seen[name], class_name))
+            member.saliency(film, lungs, class_name, member.raw_map(seen[name], class_name, method), method)
             for name, member in self._members.items()
+            if method in member.methods
             for class_name in member.card.classes
             if class_name in wanted
         ]
@@ -280,14 +289,15 @@ class Triage:
             images[form.picture] = form.image(film, lungs)
         return images[form.picture]
 
-    def saliency(self, film: Film, member: str, class_name: str) -> Saliency:
-        """One net's map of one class; KeyError for a name that is not there."""
+    def saliency(self, film: Film, member: str, class_name: str, method: MapMethod = GRAD_CAM) -> Saliency:
+        """One net's map of one class; KeyError for a name that is not there, ValueError for a method that the
+        net does not have."""
         chosen = self._members[member]
         lungs = self._lungs.find(film) if self._lungs else None
         if class_name not in chosen.card.classes:
             raise KeyError(class_name)
-        raw = chosen.cam(chosen.look(chosen.form.image(film, lungs)), class_name)
-        return chosen.saliency(film, lungs, class_name, raw)
+        raw = chosen.raw_map(chosen.look(chosen.form.image(film, lungs)), class_name, method)
+        return chosen.saliency(film, lungs, class_name, raw, method)
 
     def refusal(self, error: FilmError, *, file: str = "", data: bytes | None = None) -> Assessment:
         """The row of a file that could not be read as a film."""

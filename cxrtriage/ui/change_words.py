@@ -6,11 +6,15 @@ from datetime import date
 from html import escape
 
 from cxrtriage.desk.follow_up import FULL_SCALE, Change, ScaleChange, ScaleName, Visit
-from cxrtriage.film.codes import LUNG_CODES, sentence
+from cxrtriage.film.codes import GATE_CODES, LUNG_CODES, sentence
+from cxrtriage.reading.assessment import Assessment
 from cxrtriage.show.follow_up import change_row, signed
 from cxrtriage.show.scores import folded, paragraphs
+from cxrtriage.ui.course import CourseFilm
 from cxrtriage.ui.panels import card, foot
 from cxrtriage.ui.texts import Texts
+
+_GATE_TOLD = GATE_CODES | {"read_anyway", "righted"}
 
 
 def date_words(texts: Texts, day: date | None) -> str:
@@ -70,7 +74,34 @@ def missing_words(texts: Texts, visit: Visit) -> str:
     """Why a film has no severity score; empty where it has one."""
     if visit.severity is not None:
         return ""
+    if visit.assessment.status == "refused":
+        why = _sentences(texts, visit.assessment)[:1] or [texts["visit_refused_unsaid"]]
+        return texts.fill("visit_refused", date=date_words(texts, visit.date), sentence=why[0])
     return texts.fill(f"visit_{_reason(visit)}", date=date_words(texts, visit.date))
+
+
+def gate_words(texts: Texts, film: CourseFilm) -> list[str]:
+    """What the gate said against a film of the course, and that it was read all the same; mostly nothing."""
+    if film.assessment is None:
+        return []
+    told = _sentences(texts, film.assessment)
+    return [texts["not_read_film"], *told] if film.assessment.status == "refused" else told
+
+
+def doubt_words(texts: Texts, visit: Visit) -> list[str]:
+    """Why less can be made of a film that was read: what the gate said of it, and that it was read anyway."""
+    if visit.assessment.status == "refused":
+        return []
+    return [
+        texts.fill("change_doubt", date=date_words(texts, visit.date), sentence=told)
+        for told in _sentences(texts, visit.assessment)
+    ]
+
+
+def _sentences(texts: Texts, assessment: Assessment) -> list[str]:
+    """Of the gate's codes and of what was done about them."""
+    codes = [code for code in dict.fromkeys(assessment.codes) if code in _GATE_TOLD]
+    return [sentence(code, texts.language) for code in codes]
 
 
 def _reason(visit: Visit) -> str:
@@ -89,11 +120,12 @@ def cautions(texts: Texts, change: Change) -> list[str]:
     if before.assessment.versions != after.assessment.versions:
         found.append(texts["change_versions"])
     for visit in (before, after):
+        found += doubt_words(texts, visit)
         if visit.severity is not None:
             codes = {*visit.assessment.codes, *visit.severity.lungs.codes}
             found += [
                 texts.fill(
-                    "change_lungs",
+                    "change_doubt",
                     date=date_words(texts, visit.date),
                     sentence=sentence(code, texts.language),
                 )

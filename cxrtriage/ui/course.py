@@ -15,6 +15,7 @@ from cxrtriage.desk.follow_up import Course, Visit
 from cxrtriage.film.film import Film, FilmError
 from cxrtriage.film.read import read_film
 from cxrtriage.reading.assessment import Assessment
+from cxrtriage.ui import readings
 from cxrtriage.ui.texts import Texts
 
 MOST_FILMS = 16  # each is kept in memory at full size
@@ -82,6 +83,16 @@ class SessionCourse:
         """Give a film another date, assessment or picture."""
         self.films = [replace(one, **values) if one.number == number else one for one in self.films]  # type: ignore[arg-type]
 
+    def read_anyway(self, number: int) -> None:
+        """Take the reader's word for a film of which the gate cautions; it is read anew."""
+        readings.read_anyway(self._film(number))
+        self.change(number, assessment=None)
+
+    def put_right(self, number: int) -> None:
+        """Turn and invert a film as the gate says; it is read anew."""
+        film = readings.upright(self._film(number))
+        self.change(number, film=film, assessment=None, thumbnail=_thumbnail(film))
+
     def remove(self, number: int) -> None:
         self.films = [one for one in self.films if one.number != number]
         self.problems = []
@@ -91,6 +102,11 @@ class SessionCourse:
         self.label, self.films, self.problems, self.before, self.after = "", [], [], None, None
         self.openings += 1
         self.begun += 1
+
+    def _film(self, number: int) -> Film:
+        film = next(one.film for one in self.films if one.number == number)
+        assert film is not None  # of saved numbers there is nothing to read
+        return film
 
     def _take_film(self, texts: Texts, data: bytes, name: str) -> str:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -12,8 +11,10 @@ import streamlit as st
 
 from cxrtriage.film.codes import sentence
 from cxrtriage.show.ct import csv_cell, montage, table_rows
+from cxrtriage.ui.ct_examples import series_examples
 from cxrtriage.ui.ct_session import CtSession
 from cxrtriage.ui.ct_viewer import ct_viewer
+from cxrtriage.ui.opening import opened_files, opening_row
 from cxrtriage.ui.panels import card, foot, problem
 from cxrtriage.ui.texts import Texts
 
@@ -27,21 +28,13 @@ _VIEWER_WORDS = (
 )  # fmt: skip
 
 
-def opening_row(texts: Texts, session: CtSession) -> None:
+def series_row(texts: Texts, session: CtSession) -> None:
     """Opening files, choosing one of several series, closing."""
-    words = f"--cx-open:{json.dumps(texts['ct_open'])};--cx-drop:{json.dumps(texts['ct_open_drop'])}"
-    st.html(f"<style>.st-key-ct_opening{{{words}}}</style>")  # see style.css
-    with st.container(horizontal=True, key="ct_opening", vertical_alignment="center"):
-        files = st.file_uploader(
-            texts["ct_open"],
-            accept_multiple_files=True,
-            key=f"ct_files_{session.openings}",  # a new one is empty: no slice is held twice
-            help=texts["ct_open_help"],
-            label_visibility="collapsed",
-        )
+    with opening_row(texts, "ct_opening", "ct_open"):
+        files = opened_files(texts, "ct_open", f"ct_files_{session.openings}")
         if files:
             with st.spinner(texts["ct_opening"]):
-                session.open(texts, [(file.name, file.getvalue()) for file in files])
+                session.open(texts, files)
             st.rerun()
         if len(session.series) > 1:
             st.selectbox(
@@ -57,9 +50,22 @@ def opening_row(texts: Texts, session: CtSession) -> None:
                 on_change=lambda: session.show(st.session_state[f"ct_chosen_{session.openings}"]),
                 label_visibility="collapsed",
             )
+        if not session.series:
+            _examples(texts, session)
         st.button(texts["ct_clear"], on_click=session.clear, disabled=not session.series, key="ct_clear")
     if session.problem:
         problem(session.problem)
+    if session.notice:
+        st.html(f'<p class="cx-about">{escape(session.notice)}</p>')
+
+
+def _examples(texts: Texts, session: CtSession) -> None:
+    """A button for each series that comes along."""
+    for number, example in enumerate(series_examples(texts)):
+        if st.button(example.title, help=texts["ct_example_help"], key=f"ct_example_{number}"):
+            with st.spinner(texts["ct_opening"]):
+                session.open_example(example)
+            st.rerun()
 
 
 def progress_row(texts: Texts, session: CtSession) -> None:

@@ -19,6 +19,7 @@ from cxrtriage.ui.texts import Texts
 if TYPE_CHECKING:
     from cxrtriage.ct.lesion_finder import LesionFinder
     from cxrtriage.ct.reading import CtReading, SeriesReader, SliceReading
+    from cxrtriage.ui.ct_examples import SeriesExample
 
 _SECONDS_A_STEP = 1.0
 _SESSION = "ct_session"
@@ -36,7 +37,8 @@ def loaded_finder() -> LesionFinder:
 class CtSession:
     """`found`: what the viewer is told of each slice read so far. `problem`: one sentence, empty without one.
 
-    `openings` counts openings, so that the file widget is emptied and its bytes are let go.
+    `notice` is said beside an example. `openings` counts openings, so that the file widget is emptied and its
+    bytes are let go.
     """
 
     series: list[Series] = field(default_factory=list)
@@ -46,6 +48,7 @@ class CtSession:
     found: list[dict[str, Any]] = field(default_factory=list)
     stopped: bool = False
     problem: str = ""
+    notice: str = ""
     openings: int = 0
     _steps: Iterator[Any] | None = None
 
@@ -58,10 +61,18 @@ class CtSession:
         self.clear()
         name = files[0][0] if len(files) == 1 else texts["ct_series"]
         try:
-            self.series = series_of_files(name, files)
+            self._take(series_of_files(name, files))
         except SeriesError as error:
             self.problem = texts.fill("bad_file", message=error.in_language(texts.language), code=error.code)
-            return
+
+    def open_example(self, example: SeriesExample) -> None:
+        """A series that comes along, with where it is from."""
+        self.clear()
+        series, self.notice = example.read()
+        self._take(series)
+
+    def _take(self, series: list[Series]) -> None:
+        self.series = series
         longest = max(range(len(self.series)), key=lambda number: len(self.series[number].slices))
         self.show(longest)
 
@@ -84,7 +95,7 @@ class CtSession:
 
     def clear(self) -> None:
         self.series, self.stack, self.reader, self._steps = [], None, None, None
-        self.found, self.stopped, self.problem = [], False, ""
+        self.found, self.stopped, self.problem, self.notice = [], False, "", ""
         self.openings += 1
 
     def read_on(self, texts: Texts, finder: LesionFinder) -> None:

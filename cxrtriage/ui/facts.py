@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from cxrtriage.reading.facts import ENSEMBLE, ModelFacts, Weakness, weaknesses
+from cxrtriage.reading.map_methods import Pointing, map_figures
 from cxrtriage.show.facts import bullets, fact_table, reliability_figure, roc_figure
 from cxrtriage.ui.panels import card, class_label, foot
 from cxrtriage.ui.score_card import point_words
@@ -151,6 +152,25 @@ def failure_words(texts: Texts, weakness: Weakness) -> str:
     calls = weakness.kind == "unseen" and weakness.values["sensitivity"] is not None
     key = f"failure_{weakness.kind}{'_calls' if calls else ''}"
     return texts.fill(key, disease=texts.named("disease", weakness.class_name), **values)
+
+
+def pointing_figures(texts: Texts, facts: ModelFacts) -> None:
+    """How often the maps of each net and method point at lesions drawn by hand, beside chance."""
+    measured = {one.name: map_figures(one) for one in facts.cards}
+    rows = [
+        [name, method, _pointed(of)] for name, net in measured.items() for method, of in net.methods.items()
+    ]
+    chance = next((net.chance for net in measured.values() if net.chance), None)
+    if not rows or chance is None:
+        return
+    rows.append([texts["facts_map_chance"], "–", f"{chance.pointing.value:.2f}"])
+    heads = [texts[key] for key in ("facts_model", "facts_map_method", "facts_map_hit")]
+    words = texts.fill("facts_maps_foot", films=chance.films, patients=chance.patients)
+    st.html(card(fact_table(heads, rows) + foot(words), texts["facts_maps"]))
+
+
+def _pointed(of: Pointing) -> str:
+    return f"{of.pointing.value:.2f} ({of.pointing.low:.2f}–{of.pointing.high:.2f})"
 
 
 def lung_figures(texts: Texts, facts: ModelFacts) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import date
 from html import escape
@@ -12,9 +11,18 @@ import streamlit as st
 from cxrtriage.desk.follow_up import FULL_SCALE, READERS_ZONE, Change, Visit
 from cxrtriage.reading.assessment import Severity
 from cxrtriage.show.follow_up import CoursePoint, course_figure, zones_figure
-from cxrtriage.ui.change_words import change_card, date_words, missing_words, name_words
+from cxrtriage.show.scores import paragraphs
+from cxrtriage.ui.change_words import (
+    change_card,
+    date_words,
+    doubt_words,
+    gate_words,
+    missing_words,
+    name_words,
+)
 from cxrtriage.ui.course import LONGEST_LABEL, CourseFilm, SessionCourse, visit_of
-from cxrtriage.ui.panels import card, foot, problem
+from cxrtriage.ui.opening import opened_files, opening_row
+from cxrtriage.ui.panels import card, foot, gate_actions, problem
 from cxrtriage.ui.texts import Texts
 from cxrtriage.ui.viewer import film_viewer
 
@@ -22,21 +30,13 @@ _PLOT = {"displayModeBar": False}
 _FIRST_DATE, _LAST_DATE = date(1900, 1, 1), date(2999, 12, 31)  # shifted dates lie far in the future
 
 
-def opening_row(texts: Texts, course: SessionCourse) -> None:
+def course_row(texts: Texts, course: SessionCourse) -> None:
     """Opening films and saved courses, the label, saving, starting anew."""
-    words = f"--cx-open:{json.dumps(texts['course_open'])};--cx-drop:{json.dumps(texts['course_open_drop'])}"
-    st.html(f"<style>.st-key-course_opening{{{words}}}</style>")  # see style.css
-    with st.container(horizontal=True, key="course_opening", vertical_alignment="center"):
-        files = st.file_uploader(
-            texts["course_open"],
-            accept_multiple_files=True,
-            key=f"course_files_{course.openings}",  # a new one is empty: no film is held twice
-            help=texts["course_open_help"],
-            label_visibility="collapsed",
-        )
+    with opening_row(texts, "course_opening", "course_open"):
+        files = opened_files(texts, "course_open", f"course_files_{course.openings}")
         if files:
             with st.spinner(texts["opening"]):
-                course.take(texts, [(file.name, file.getvalue()) for file in files])
+                course.take(texts, files)
             st.rerun()
         course.label = st.text_input(
             texts["course_label"],
@@ -94,8 +94,17 @@ def _film_card(texts: Texts, course: SessionCourse, film: CourseFilm) -> None:
     picture = f'<img src="{escape(film.thumbnail)}" alt="">' if film.thumbnail else "<i></i>"
     st.html(
         f'<div class="cx-film"><span>{picture}</span><div><b title="{escape(film.name)}">{escape(film.name)}'
-        f"</b><p>{escape(facts)}</p></div></div>"
+        f"</b><p>{escape(facts)}</p></div></div>" + paragraphs(*gate_words(texts, film), kind="cx-note")
     )
+    if film.film is not None and film.assessment is not None:
+        gate_actions(
+            texts,
+            film.film,
+            film.assessment,
+            read_anyway=lambda _: course.read_anyway(film.number),
+            put_right=lambda _: course.put_right(film.number),
+            key=f"course_gate_{film.number}",
+        )
     with st.container(horizontal=True, key=f"course_film_row_{film.number}", vertical_alignment="bottom"):
         st.date_input(
             texts.fill("course_date_of", name=film.name),
@@ -219,6 +228,7 @@ def charts(texts: Texts, course: SessionCourse, pair: tuple[CourseFilm, CourseFi
                 title = texts.fill("scale_of", scale=name_words(texts, name), full=f"{full:g}")
                 st.plotly_chart(course_figure(points, full, title), config=_PLOT, key=f"course_chart_{name}")
         lines = [words for _, visit in films if (words := missing_words(texts, visit))]
+        lines += [words for _, visit in films for words in doubt_words(texts, visit)]
         st.html(f'<p class="cx-about">{escape(" ".join([texts["course_chart_foot"], *lines]))}</p>')
 
 

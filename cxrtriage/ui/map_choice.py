@@ -1,4 +1,4 @@
-"""The choice of the map that lies over the film: which class and which net, or the likelihood of a lesion."""
+"""The choice of the map that lies over the film: class, net and method, or the likelihood of a lesion."""
 
 from __future__ import annotations
 
@@ -7,15 +7,21 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from cxrtriage.film.adjustment import Adjustment
+from cxrtriage.film.film import Film
 from cxrtriage.reading.assessment import Assessment
 from cxrtriage.reading.call import strongest_class
-from cxrtriage.ui.choice import choice
+from cxrtriage.reading.map_methods import GRAD_CAM, RELEVANCE, MapFigures, MapMethod, Share
+from cxrtriage.ui import readings
+from cxrtriage.ui.choice import choice, segments
 from cxrtriage.ui.panels import class_label
 from cxrtriage.ui.readings import LESIONS, ReadMap
 from cxrtriage.ui.texts import Texts
 from cxrtriage.ui.viewer import ViewerMap
 
 _MEAN = "mean"
+_METHOD_WORDS: dict[str, str] = {GRAD_CAM: "map_grad_cam", RELEVANCE: "map_relevance"}
+_CAPTIONS = {GRAD_CAM: "map_caption", RELEVANCE: "map_caption_relevance"}
 CONTOUR_LEVEL = 0.5  # where the contour starts: as likely as not
 
 
@@ -25,6 +31,7 @@ class ChosenMap:
 
     class_name: str
     net: str | None
+    method: MapMethod = GRAD_CAM
 
 
 def chosen_map(texts: Texts, assessment: Assessment | None) -> ChosenMap | None:
@@ -60,12 +67,63 @@ def chosen_map(texts: Texts, assessment: Assessment | None) -> ChosenMap | None:
             words=lambda name: texts["map_mean"] if name == _MEAN else name,
             help=texts["map_net_help"],
         )
-    return ChosenMap(class_name, None if net == _MEAN else net)
+    if net == _MEAN:
+        return ChosenMap(class_name, None)
+    methods = readings.map_methods(net)
+    if len(methods) == 1:
+        return ChosenMap(class_name, net, methods[0])
+    method = segments(
+        texts["map_method"],
+        methods,
+        key="map_method",
+        start=methods[0],
+        words=lambda name: texts[_METHOD_WORDS[name]],
+        help=method_help(texts, readings.figures_of_maps(net)),
+    )
+    return ChosenMap(class_name, net, RELEVANCE if method == RELEVANCE else GRAD_CAM)
+
+
+def method_help(texts: Texts, figures: MapFigures) -> str:
+    """What each method shows, and how often its maps were measured to point at lesions."""
+    if not figures.methods or figures.chance is None:
+        return f"{texts['map_method_help']} {texts['map_method_unmeasured']}"
+    shares = [
+        texts.fill("map_method_share", share=_of_100(of.pointing), method=texts[_METHOD_WORDS[name]])
+        for name, of in figures.methods.items()
+    ]
+    measured = texts.fill(
+        "map_method_measured",
+        films=figures.chance.films,
+        patients=figures.chance.patients,
+        shares=", ".join(shares),
+        chance=f"{100 * figures.chance.pointing.value:.0f}",
+    )
+    return f"{texts['map_method_help']} {measured}"
+
+
+def _of_100(share: Share) -> str:
+    return f"{100 * share.value:.0f} ({100 * share.low:.0f}–{100 * share.high:.0f})"
+
+
+def kept_map(film: Film, adjustment: Adjustment, chosen: ChosenMap) -> Sequence[ReadMap] | None:
+    """The chosen map among those of its class that this session has; None while it has to be drawn."""
+    if chosen.net is None or chosen.method == GRAD_CAM:
+        return readings.kept_maps(film, adjustment, chosen.class_name)
+    found = readings.kept_relevance(film, adjustment, chosen.net, chosen.class_name)
+    return (found,) if found else None
+
+
+def draw_map(film: Film, adjustment: Adjustment, chosen: ChosenMap) -> None:
+    """Draw the chosen map, and what comes with it, and keep it in the session."""
+    if chosen.net is None or chosen.method == GRAD_CAM:
+        readings.draw_maps(film, adjustment, chosen.class_name)
+    else:
+        readings.draw_relevance(film, adjustment, chosen.net, chosen.class_name)
 
 
 def viewer_map(texts: Texts, chosen: ChosenMap, maps: Sequence[ReadMap] | None) -> ViewerMap:
     """The chosen map and its caption; while it is being drawn, or where there is none, the caption alone."""
-    name = f"{chosen.net or _MEAN}.{chosen.class_name}"
+    name = f"{chosen.net or _MEAN}.{chosen.class_name}.{chosen.method}"
     if maps is None:
         return ViewerMap(name, texts["map_drawing"], None)
     found = next(one for one in maps if one.net == chosen.net)
@@ -73,7 +131,7 @@ def viewer_map(texts: Texts, chosen: ChosenMap, maps: Sequence[ReadMap] | None) 
         key = "map_lesions_empty" if found.values is None else "map_lesions_caption"
         return ViewerMap(name, texts[key], found.values, CONTOUR_LEVEL)
     words = texts.fill(
-        "map_empty" if found.values is None else "map_caption",
+        "map_empty" if found.values is None else _CAPTIONS[chosen.method],
         disease=texts.named("disease", chosen.class_name),
         net=chosen.net or texts["map_all_nets"],
     )

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from cxrtriage.film.film import Film, FilmError
 from cxrtriage.film.read import read_film, start_reader
@@ -17,6 +18,7 @@ from cxrtriage.ui.texts import Texts
 
 EXAMPLES_FOLDER = Path(__file__).parents[1] / "examples"
 SYNTHETIC_SEEDS = (1, 2)
+Named = tuple[str, bytes]
 CAMERA_WIDTH = 720  # pixels; more than the nets take, and with its button it fits a laptop's screen
 _SOURCE = "opening_source"  # which of the three ways was used last
 _OPENED = "opening_opened"
@@ -85,14 +87,34 @@ def replace_film(film: Film) -> None:
         st.session_state[_OPENED] = replace(kept, film=film)
 
 
+def opening_row(texts: Texts, key: str, words: str) -> DeltaGenerator:
+    """The row at the top of a page, with the words of its file box: the texts `words` and `words`_drop."""
+    own = f"--cx-open:{json.dumps(texts[words])};--cx-drop:{json.dumps(texts[f'{words}_drop'])}"
+    st.html(f"<style>.st-key-{key}{{{own}}}</style>")  # see style.css
+    return st.container(horizontal=True, key=key, vertical_alignment="center")
+
+
+def opened_files(texts: Texts, words: str, key: str) -> list[Named]:
+    """A box for several files at once, and what was just put into it, by name and bytes.
+
+    `key` must be another one after each opening: a new box is empty, so that no file is held twice.
+    """
+    files = st.file_uploader(
+        texts[words],
+        accept_multiple_files=True,
+        key=key,
+        help=texts[f"{words}_help"],
+        label_visibility="collapsed",
+    )
+    return [(file.name, file.getvalue()) for file in files or ()]
+
+
 def open_film(texts: Texts) -> Opened | None:
     """The row of widgets that opens a film, and what was opened last."""
     start_reader()
     shelf = examples(texts)
     uploads = st.session_state.setdefault(_UPLOADS, 0)
-    own_words = f"--cx-open:{json.dumps(texts['open_film'])};--cx-drop:{json.dumps(texts['open_film_drop'])}"
-    st.html(f"<style>.st-key-opening{{{own_words}}}</style>")  # see style.css
-    with st.container(horizontal=True, key="opening", vertical_alignment="bottom"):
+    with opening_row(texts, "opening", "open_film"):
         file = st.file_uploader(
             texts["open_film"],
             key=f"opening_file_{uploads}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 
 import streamlit as st
@@ -47,25 +48,33 @@ def film_card(
     st.html(card(_headline(words, f"{view}. {facts}.", f"cx-{gate['verdict']}") + lines))
 
 
-def gate_actions(texts: Texts, film: Film, assessment: Assessment) -> None:
+def gate_actions(
+    texts: Texts,
+    film: Film,
+    assessment: Assessment,
+    *,
+    read_anyway: Callable[[Film], None],
+    put_right: Callable[[Film], None],
+    key: str = "gate",
+) -> None:
     """What can be done about a film that was not read: turn it upright, or read it on one's own word."""
-    if assessment.gate is None:
+    if assessment.gate is None or assessment.status != "refused":
         return
     if assessment.gate["verdict"] == "cautioned":
         st.button(
             texts["gate_read_anyway"],
             help=texts["gate_read_anyway_help"],
-            on_click=readings.read_anyway,
+            on_click=read_anyway,
             args=(film,),
-            key="gate_read_anyway",
+            key=f"{key}_read_anyway",
         )
     elif readings.rightable(film):
         st.button(
             texts["gate_right"],
             help=texts["gate_right_help"],
-            on_click=readings.put_right,
+            on_click=put_right,
             args=(film,),
-            key="gate_right",
+            key=f"{key}_right",
         )
 
 

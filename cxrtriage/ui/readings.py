@@ -13,9 +13,10 @@ import streamlit as st
 
 from cxrtriage.film.adjustment import Adjustment
 from cxrtriage.film.film import Film
-from cxrtriage.reading.agreement import Disagreement, disagreements
+from cxrtriage.reading.agreement import Disagreement, MapPlace, disagreements, map_place
 from cxrtriage.reading.assessment import Assessment
 from cxrtriage.reading.call import strongest_class
+from cxrtriage.reading.map_methods import GRAD_CAM, RELEVANCE, MapFigures, MapMethod, map_figures
 from cxrtriage.reading.scale_errors import ErrorsOfScales
 from cxrtriage.reading.severity_card import read_severity_card
 from cxrtriage.ui.opening import replace_film
@@ -37,12 +38,13 @@ class ReadMap:
     """One net's map of one class over the film as filed: float32 in 0..1, at most 512 a side.
 
     `net` is None for the mean of the nets and for LESIONS. `values` is None where nothing in the film spoke
-    for the class.
+    for the class. `method` is how it was made, which for LESIONS means nothing.
     """
 
     net: str | None
     class_name: str
     values: np.ndarray | None
+    method: MapMethod = GRAD_CAM
 
 
 @st.cache_resource(show_spinner=False)
@@ -94,12 +96,15 @@ def rightable(film: Film) -> bool:
 
 def put_right(film: Film) -> None:
     """Put the film, turned and inverted as the gate says, in the place of the one that is open."""
+    replace_film(upright(film))
+
+
+def upright(film: Film) -> Film:
+    """The film turned and inverted as the gate says; itself where that would not make it one to be read."""
     from cxrtriage.gate.gate import righted
 
     result = loaded_triage().checked(film)
-    if result is not None and result.rightable:
-        replace_film(righted(film, result))
-        _forget(film)
+    return righted(film, result) if result is not None and result.rightable else film
 
 
 def _gate_of(film: Film, adjustment: Adjustment) -> dict[str, bool]:
@@ -124,7 +129,7 @@ def assessed(film: Film, name: str) -> Assessment:
     """What the models say of the film as filed, without maps; taken from this session if it has it."""
     found = kept_reading(film, Adjustment())
     if found is None:
-        found = loaded_triage().assess(film, file=name)
+        found = loaded_triage().assess(film, file=name, read_anyway=film.sha256 in _anyway())
     return found
 
 
@@ -155,6 +160,30 @@ def kept_maps(film: Film, adjustment: Adjustment, class_name: str) -> tuple[Read
     return found
 
 
+def kept_relevance(film: Film, adjustment: Adjustment, net: str, class_name: str) -> ReadMap | None:
+    """A transformer's map of a class by relevance, if this session has it."""
+    found: ReadMap | None = _kept(_MAPS).get(_relevance_name(film, adjustment, net, class_name))
+    return found
+
+
+def draw_relevance(film: Film, adjustment: Adjustment, net: str, class_name: str) -> None:
+    """Draw a transformer's map of a class by relevance, and keep it."""
+    saliency = loaded_triage().saliency(adjustment.apply(film), net, class_name, RELEVANCE)
+    name = _relevance_name(film, adjustment, net, class_name)
+    _keep(_MAPS, name, _read_map(film, adjustment, saliency))
+
+
+def map_methods(net: str) -> tuple[MapMethod, ...]:
+    """The ways in which a net's maps can be made."""
+    methods: tuple[MapMethod, ...] = loaded_triage().map_methods[net]
+    return methods
+
+
+def figures_of_maps(net: str) -> MapFigures:
+    """How often a net's maps were measured to point at lesions."""
+    return map_figures(loaded_triage().cards[net])
+
+
 def draw_maps(film: Film, adjustment: Adjustment, class_name: str) -> None:
     """Draw each net's map of a class and their mean, or the map of LESIONS, and keep them."""
     if class_name == LESIONS:
@@ -173,12 +202,26 @@ def contradictions(film: Film, adjustment: Adjustment, assessment: Assessment) -
     """Where classes, map and zones of a reading contradict each other, by the maps drawn so far."""
     if assessment.severity is None or assessment.diagnosis is None:
         return ()
+    return disagreements(assessment, *_strongest_maps(film, adjustment, assessment))
+
+
+def place_of_map(film: Film, adjustment: Adjustment, assessment: Assessment) -> MapPlace | None:
+    """Where the map of a flagged class lies, once it was drawn."""
+    return map_place(assessment, *_strongest_maps(film, adjustment, assessment))
+
+
+def _strongest_maps(
+    film: Film, adjustment: Adjustment, assessment: Assessment
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """The map of the strongest class and that of lesions, so far as this session has them."""
+    if assessment.diagnosis is None:
+        return None, None
     strongest = strongest_class(assessment.diagnosis.classes)
     saliency, lesions = (
         maps[0].values if maps else None  # the mean of the nets is the first
         for maps in (kept_maps(film, adjustment, name) for name in (strongest, LESIONS))
     )
-    return disagreements(assessment, saliency, lesions)
+    return saliency, lesions
 
 
 def _keep_maps(film: Film, adjustment: Adjustment, saliencies: Sequence[Saliency]) -> None:
@@ -186,18 +229,20 @@ def _keep_maps(film: Film, adjustment: Adjustment, saliencies: Sequence[Saliency
     if not saliencies:
         return
     class_name = saliencies[0].class_name
-    own = [
-        ReadMap(
-            saliency.net,
-            class_name,
-            None if saliency.empty else _small(adjustment.map_back(saliency.map, film)),
-        )
-        for saliency in saliencies
-    ]
+    own = [_read_map(film, adjustment, saliency) for saliency in saliencies]
     speaking = [one.values for one in own if one.values is not None]
     mean = np.stack(speaking).mean(axis=0, dtype=np.float32) if speaking else None
     maps = (ReadMap(None, class_name, mean), *own)
     _keep(_MAPS, (*_reading_name(film, adjustment), class_name), maps)
+
+
+def _read_map(film: Film, adjustment: Adjustment, saliency: Saliency) -> ReadMap:
+    values = None if saliency.empty else _small(adjustment.map_back(saliency.map, film))
+    return ReadMap(saliency.net, saliency.class_name, values, saliency.method)
+
+
+def _relevance_name(film: Film, adjustment: Adjustment, net: str, class_name: str) -> tuple[str, ...]:
+    return (*_reading_name(film, adjustment), class_name, net, RELEVANCE)
 
 
 def _kept(shelf: str) -> dict[tuple[str, ...], Any]:
@@ -213,8 +258,9 @@ def _keep(shelf: str, name: tuple[str, ...], what: object) -> None:
         kept.pop(next(iter(kept)))
 
 
-def _reading_name(film: Film, adjustment: Adjustment) -> tuple[str, str]:
-    return film.sha256, json.dumps(adjustment.to_dict(), sort_keys=True)
+def _reading_name(film: Film, adjustment: Adjustment) -> tuple[str, ...]:
+    # A film that was turned upright comes of the same bytes, and is noted to be another.
+    return film.sha256, json.dumps(adjustment.to_dict(), sort_keys=True), *film.notes
 
 
 def _small(values: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from textwrap import wrap
 import streamlit as st
 
 from cxrtriage.film.codes import LUNG_CODES
-from cxrtriage.reading.agreement import Disagreement, Zone
+from cxrtriage.reading.agreement import MUCH_OUTSIDE, Disagreement, MapPlace, Zone
 from cxrtriage.reading.assessment import Assessment, Scale, Severity
 from cxrtriage.reading.scale_errors import ErrorsOfScales
 from cxrtriage.show.palette import DARK, LIGHT, Palette
@@ -34,8 +34,10 @@ def severity_panel(
     contradictions: Sequence[Disagreement] = (),
     *,
     waiting: str,
+    place: MapPlace | None = None,
 ) -> None:
-    """The numbers of an assessment; without one, `waiting` on a card of the same height.
+    """The numbers of an assessment; without one, `waiting` on a card of the same height. `place`: where the
+    map lies, which is said where it contradicts nothing.
 
     `errors` None says that no severity net is installed, which is one sentence. Where a film was read and
     its zones were not, the card stays empty and says why.
@@ -55,7 +57,8 @@ def severity_panel(
         if severity.lungs.codes:
             lines.insert(0, texts["severity_doubtful"])
         category = f"<b>{escape(texts[f'category_{severity.category}'])}</b> {escape(texts['category_of'])}"
-        _card(texts, severity, category, errors, lines)
+        told = any(one.kind in ("much_outside", "map_outside") for one in contradictions)
+        _card(texts, severity, category, errors, lines, place_words(texts, None if told else place))
 
 
 def disagreement_words(texts: Texts, one: Disagreement) -> str:
@@ -65,6 +68,19 @@ def disagreement_words(texts: Texts, one: Disagreement) -> str:
         disease=texts.named("disease", one.class_name) if one.class_name else "",
         zone=zone_words(texts, one.zone).lower() if one.zone else "",
         zones=one.zones,
+        share=round(100 * one.share),
+        usual=round(100 * MUCH_OUTSIDE),
+    )
+
+
+def place_words(texts: Texts, place: MapPlace | None) -> str:
+    """How much of the map lies outside the lungs; empty where that is not known."""
+    if place is None:
+        return ""
+    return texts.fill(
+        "map_place_peak" if place.peak_outside else "map_place",
+        disease=texts.named("disease", place.class_name),
+        share=round(100 * place.share_outside),
     )
 
 
@@ -139,9 +155,14 @@ def spoken_figure(texts: Texts, zones: ZonesShown, bars: Sequence[ScaleBar]) -> 
 
 
 def _card(
-    texts: Texts, severity: Severity | None, headline: str, errors: ErrorsOfScales, lines: Sequence[str]
+    texts: Texts,
+    severity: Severity | None,
+    headline: str,
+    errors: ErrorsOfScales,
+    lines: Sequence[str],
+    place: str = "",
 ) -> None:
-    """`headline` is HTML; `lines` are sentences on this film."""
+    """`headline` is HTML; `lines` and `place` are sentences on this film."""
     with st.container(key="severity", gap=None):
         st.html(
             f'<div class="cx-line"><h2>{escape(texts["severity"])}</h2>'
@@ -169,9 +190,10 @@ def _card(
                 key="severity_figure",
                 alt=spoken_figure(texts, zones, bars),
             )
-        agreed = paragraphs(texts["disagree_nowhere"], kind="cx-small") if severity else ""
+        agreed = paragraphs(f"{texts['disagree_nowhere']} {place}", kind="cx-small") if severity else ""
+        told = paragraphs(*lines) + paragraphs(place, kind="cx-small") if lines else agreed
         st.html(
-            f'<div class="cx-agreement" role="status">{paragraphs(*lines) or agreed}</div>'
+            f'<div class="cx-agreement" role="status">{told}</div>'
             + paragraphs(error_words(texts, errors), texts["severity_foot"], kind="cx-small")
             + folded(texts["scales_meaning"], paragraphs(*_meanings(texts, errors)))
         )

@@ -122,6 +122,7 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "en": "Turns and inverts the film as the gate says. The file stays as it is; check the side marker."
     },
     "not_read": {"en": "Not read; see above."},
+    "not_read_film": {"en": "Not read."},
     "gate_waits": {"en": "No film open"},
     "gate_waits_words": {"en": "What the file says of itself appears here."},
     # --- scores
@@ -190,10 +191,28 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "map_net_help": {
         "en": "The mean lays the models' maps together; each has looked at the film in its own way."
     },
+    "map_method": {"en": "Map made by"},
+    "map_grad_cam": {"en": "Grad-CAM"},
+    "map_relevance": {"en": "Relevance"},
+    "map_method_help": {
+        "en": "Grad-CAM shows at which places the model's last features spoke for the disease (Selvaraju "
+        "2017); relevance, on which places its answer drew through all its layers of attention (Chefer "
+        "2021). They may differ."
+    },
+    "map_method_measured": {
+        "en": "On {films} test films of {patients} patients with lesions drawn by hand, the strongest place "
+        "lay in a lesion on {shares} of 100 films (95 % interval); a place taken at random in the lungs "
+        "would on {chance}."
+    },
+    "map_method_share": {"en": "{share} by {method}"},
+    "map_method_unmeasured": {"en": "How often each points at a lesion was not measured for these weights."},
     "map_mean": {"en": "Mean of the models"},
     "map_all_nets": {"en": "the mean of the models"},
     "map_drawing": {"en": "Drawing the map …"},
     "map_caption": {"en": "Where the score for {disease} came from in {net}, not where disease is."},
+    "map_caption_relevance": {
+        "en": "Where the score for {disease} came from in {net} by relevance, not where disease is."
+    },
     "map_empty": {"en": "Nothing in the film spoke for {disease} in {net}: there is no map."},
     "map_limits": {
         "en": "Such maps mark the right place clearly less often than radiologists do, least of all for "
@@ -293,7 +312,16 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "be affected."
     },
     "disagree_map_outside": {
-        "en": "They disagree: the score for {disease} comes mostly from outside the lungs that were found."
+        "en": "They disagree: the strongest place of the map for {disease} lies outside the lungs that were "
+        "found."
+    },
+    "map_place": {"en": "{share} % of the map for {disease} lies outside the lungs."},
+    "map_place_peak": {
+        "en": "{share} % of the map for {disease} lies outside the lungs, its strongest place too."
+    },
+    "disagree_much_outside": {
+        "en": "Much of the map for {disease}, {share} %, lies outside the lungs that were found: the score "
+        "may come from something other than lung. On most flagged films less than {usual} % does."
     },
     "disagree_scales_apart": {
         "en": "They disagree: in the {zone} the Brixia number and the chance say opposite things."
@@ -480,6 +508,15 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "en": "Reckoned from the figures of these very weights; nothing is left out by hand."
     },
     "facts_no_failures": {"en": "The figures show nothing against it; that is no proof."},
+    "facts_maps": {"en": "Do its maps point at lesions?"},
+    "facts_map_method": {"en": "Map made by"},
+    "facts_map_hit": {"en": "Strongest place in a lesion"},
+    "facts_map_chance": {"en": "A place at random in the lungs"},
+    "facts_maps_foot": {
+        "en": "Share of {films} test films of {patients} patients, with lesions drawn by hand; in brackets "
+        "the 95 % interval. Where intervals hold the share at random, nothing shows that the map points at "
+        "disease."
+    },
     "facts_lungs": {"en": "Overlap with masks drawn by people"},
     "facts_dice": {"en": "Dice"},
     "facts_dice_foot": {"en": "1 is the same mask, 0 none of it. Test films."},
@@ -606,14 +643,15 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "change_versions": {
         "en": "The two films were read by different versions of the nets; open both films to read them anew."
     },
-    "change_lungs": {"en": "{date}: {sentence}"},
+    "change_doubt": {"en": "{date}: {sentence}"},
     "visit_none": {
         "en": "These readings hold no severity scores, since no severity net is installed: compare the films "
         "by eye."
     },
     "visit_no_lungs": {"en": "{date}: no severity score, since two lungs were not found."},
     "visit_missing": {"en": "{date}: this reading holds no severity score."},
-    "visit_refused": {"en": "{date}: this film was refused when it was read."},
+    "visit_refused": {"en": "{date}: this film was not read. {sentence}"},
+    "visit_refused_unsaid": {"en": "The saved course does not say why."},
     "said_array_score": {"en": "affected zones"},
     "said_brixia": {"en": "Brixia score"},
     "said_extent": {"en": "extent"},
@@ -656,6 +694,11 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "volume, or slices saved as pictures. They are read on this machine and not kept."
     },
     "ct_opening": {"en": "Opening the slices …"},
+    "ct_example_help": {"en": "Opens a series that comes along, to look around."},
+    "ct_drawn": {"en": "Drawn example (no patient)"},
+    "ct_drawn_notice": {
+        "en": "Example: a chest drawn by a program, with {count} opacities of {ml} ml in all. No patient."
+    },
     "ct_choose": {"en": "Series"},
     "ct_choose_one": {"en": "{name}, {count} slices"},
     "ct_clear": {"en": "Close"},
@@ -664,9 +707,9 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "ct_progress": {"en": "{done} of {count} slices read"},
     "ct_empty_title": {"en": "No series open"},
     "ct_empty_words": {
-        "en": "Open an axial CT series of the chest above. Lesions are boxed slice by slice, and a rule "
-        "over the slices says whether the series counts as positive. Nothing is sent anywhere and "
-        "nothing is kept."
+        "en": "Open an axial CT series of the chest above, or an example to look around. Lesions are boxed "
+        "slice by slice, and a rule over the slices says whether the series counts as positive. Nothing is "
+        "sent anywhere and nothing is kept."
     },
     "ct_tools": {"en": "Window and marks"},
     "ct_window": {"en": "Window"},

@@ -166,6 +166,26 @@ def test_another_class_lays_its_own_map_over_the_film(read_page: Any, complaints
     assert not complaints
 
 
+def test_a_transformers_map_can_be_made_by_relevance(read_page: Any, complaints: list[str]) -> None:
+    page = read_page
+    transformer = "corpus_vit"
+    if transformer not in json.loads((WEIGHTS_FOLDER / "ensemble.json").read_text())["members"]:
+        pytest.skip("no transformer reads")
+    wait_for_map(page)
+    method = page.locator("[data-testid=stButtonGroup]", has_text="Relevance")
+    assert method.count() == 0
+    choose(page, "Model", transformer)
+    method.wait_for(timeout=READ_MS)
+    canvas = page.locator("canvas.film")
+    page.wait_for_selector(f".map-words:has-text('in {transformer}, not where disease is')", timeout=READ_MS)
+    by_cam = canvas.evaluate("e => e.toDataURL()")
+    method.get_by_text("Relevance").click()
+    page.wait_for_selector(".map-words:has-text('by relevance, not where disease is')", timeout=READ_MS)
+    wait_for_map(page)
+    page.wait_for_function("([e, before]) => e.toDataURL() !== before", arg=[canvas.element_handle(), by_cam])
+    assert not complaints
+
+
 def test_other_thresholds_move_the_call_and_not_the_score(read_page: Any, complaints: list[str]) -> None:
     page = read_page
     wait_for_map(page)

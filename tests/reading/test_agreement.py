@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cxrtriage.reading.agreement import affected_zones, disagreements, zone_at
+from cxrtriage.reading.agreement import affected_zones, disagreements, map_place, zone_at
 from cxrtriage.reading.assessment import Assessment, Brixia, ClassScore, Diagnosis, Scale, Versions
 from tests.browser.pages_for_tests.severity_readings import PLACES, SEVERITY, drawn_lesions, drawn_lungs
 
@@ -63,9 +63,40 @@ def test_a_map_that_peaks_in_another_zone_than_the_lesions_is_told_with_the_zone
     (found,) = disagreements(assessed("flagged"), peak_at(0.2, 0.7), lesions)
     assert (found.kind, found.zone) == ("map_elsewhere", (0, 1))
     assert kinds(assessed("flagged"), peak_at(0.68, 0.3), lesions) == []
-    assert kinds(assessed("flagged"), peak_at(0.95, 0.5), lesions) == ["map_outside"]
+    mostly_inside = lesions + 2 * peak_at(0.95, 0.5)
+    assert kinds(assessed("flagged"), mostly_inside, lesions) == ["map_outside"]
     assert kinds(assessed("flagged"), np.zeros((SIZE, SIZE), np.float32), lesions) == []
     assert kinds(assessed("flagged"), peak_at(0.2, 0.7), None) == []
+
+
+def test_a_map_of_which_much_lies_outside_the_lungs_is_told_with_its_share() -> None:
+    lesions = drawn_lesions(SIZE, SIZE)
+    inside = lesions > 0
+    for share, told in ((0.3, False), (0.5, True), (0.9, True)):
+        saliency = np.where(inside, (1 - share) / inside.sum(), share / (~inside).sum()).astype(np.float32)
+        saliency[np.unravel_index(lesions.argmax(), lesions.shape)] *= 1.5 / (1 - share)  # peaks in a lesion
+        place = map_place(assessed("flagged"), saliency, lesions)
+        assert place is not None
+        assert place.share_outside == pytest.approx(share, abs=0.01)
+        assert not place.peak_outside
+        assert map_place(assessed("uncertain"), saliency, lesions) is None
+        # The severity map may come in another size.
+        found = disagreements(assessed("flagged"), saliency, drawn_lesions(SIZE // 2, SIZE // 2))
+        outside = [one for one in found if one.kind == "much_outside"]
+        assert [one.share for one in outside] == ([pytest.approx(share, abs=0.03)] if told else [])
+        for call in ("uncertain", "not_flagged"):
+            assert "much_outside" not in kinds(assessed(call), saliency, lesions)
+
+
+def test_a_map_outside_the_lungs_is_told_once_and_also_where_no_zone_is_affected() -> None:
+    lesions, around = drawn_lesions(SIZE, SIZE), np.zeros((SIZE, SIZE), np.float32)
+    around[-20:] = 1
+    place = map_place(assessed("flagged"), around, lesions)
+    assert place is not None
+    assert (place.share_outside, place.peak_outside) == (1, True)
+    assert kinds(assessed("flagged"), around, lesions) == ["much_outside"]
+    clear = replace(SEVERITY, array=NOTHING, brixia=NO_BRIXIA)
+    assert kinds(assessed("flagged", clear), around, lesions) == ["class_without_zone", "much_outside"]
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from cxrtriage import nets
 from cxrtriage.film.film import Film
 from cxrtriage.nets import TransformerClassifier
 from cxrtriage.reading.input_form import InputForm
+from cxrtriage.reading.map_methods import GRAD_CAM, RELEVANCE
 from cxrtriage.reading.member import Member
 from cxrtriage.reading.relevance import attended, relevance, relevance_through
-from cxrtriage.reading.saliency import GRAD_CAM, RELEVANCE
 from cxrtriage.weights import Card
 
 SMALL = {"classes": 3, "findings": 2, "layers": 3, "heads": 4, "width": 32, "size": 96}

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from cxrtriage.ct.lesion_finder import LesionFinder
+from cxrtriage.ct.reading import SeriesReader
+from cxrtriage.ct.synthetic import draw_series
 from cxrtriage.show.ct import csv_cell, montage
 from cxrtriage.ui import ct_session
-from cxrtriage.weights import WeightsError
+from cxrtriage.ui.ct_examples import series_examples
+from cxrtriage.ui.opening import EXAMPLES_FOLDER
+from cxrtriage.ui.texts import Texts
+from cxrtriage.weights import WEIGHTS_FOLDER, WeightsError
 from tests.ct.series_maker import dicom_series, draw_chest, threshold_finder, windowed
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "ct_series.py")
@@ -54,6 +62,55 @@ def test_a_series_is_read_to_its_end_and_decided(page):
     assert "lower left quadrant of the picture on 5 slices in a row, slice 3 to 7" in said
     assert "ml" in said
     assert page.session_state["ct_session"].done
+
+
+def test_the_drawn_example_opens_with_one_click_and_says_what_it_is(page):
+    (button,) = [one for one in page.button if one.label.startswith("Drawn")]
+    button.click()
+    page.run()
+    assert not page.exception
+    session = page.session_state["ct_session"]
+    assert session.done
+    said = words(page)
+    drawn = draw_series(1)
+    assert f"with 4 opacities of {drawn.lesion_ml:.0f} ml in all. No patient." in said
+    assert "This series was drawn by a program and shows no patient" in said
+    assert "synthetic_series" in session.reading().to_json()
+    assert not [one for one in page.button if one.label.startswith("Drawn")]
+    next(one for one in page.button if one.label == "Close").click()
+    page.run()
+    assert "drawn by a program" not in words(page)
+
+
+def test_each_filed_example_opens_and_states_its_licence(page):
+    entries = json.loads((EXAMPLES_FOLDER / "series.json").read_text())
+    for entry in entries:
+        assert entry["licence"].startswith("CC BY ")
+        next(one for one in page.button if one.label == entry["title"]).click()
+        page.run()
+        assert not page.exception
+        assert f"{entry['title']}. {entry['licence']}. " in words(page)
+        assert page.session_state["ct_session"].done
+        next(one for one in page.button if one.label == "Close").click()
+        page.run()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (WEIGHTS_FOLDER / "ct_lesion.json").is_file(), reason="there are no CT weights")
+def test_the_shipped_net_reads_the_examples_as_they_are():
+    """The drawn opacities are found and decide; the chest without COVID-19 is not called positive."""
+    finder = LesionFinder.load()
+    decided = {}
+    for example in series_examples(Texts()):
+        ((series,), _) = example.read()
+        reader = SeriesReader(series, finder)
+        found = np.stack([one.lesion for _, one in reader.steps()])
+        decided[example.title] = reader.reading().decision
+        if "synthetic_series" in series.codes:
+            true = draw_series(1).lesions
+            dice = 2 * (found & true).sum() / (found.sum() + true.sum())
+            assert dice > 0.6
+    assert list(decided.values()) == ["positive", "negative"]
 
 
 def test_another_rule_is_tried_without_reading_anew(page):

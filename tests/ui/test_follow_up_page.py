@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from cxrtriage.ui import course as course_of_session
 from cxrtriage.ui import readings
 from cxrtriage.ui.texts import CATALOGUE
 from cxrtriage.weights import WeightsError
+from tests.gate.marked_gate import MarkedGate, marked_film
 from tests.severity_maker import SeverityTriage
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "follow_up.py")
@@ -30,6 +32,7 @@ def triage(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[SeverityTriage]]:
     SeverityTriage.read_files.clear()
     SeverityTriage.without.clear()
     monkeypatch.setattr(SeverityTriage, "shipped", True)
+    monkeypatch.setattr(SeverityTriage, "gate", None)
     monkeypatch.setattr(readings, "loaded_triage", SeverityTriage)
     yield SeverityTriage
     SeverityTriage.without.clear()
@@ -256,6 +259,84 @@ def test_a_name_of_a_file_is_never_markup(page: AppTest) -> None:
     page.run()
     assert "<img src=x>" not in words(page)
     assert "&lt;img src=x&gt;" in words(page)
+
+
+def marked(**said: Any) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.rint(marked_film(**said).pixels * 255).astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def gated(page: AppTest, triage: type[SeverityTriage], monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setattr(triage, "gate", MarkedGate())
+    return page
+
+
+def buttons(page: AppTest) -> list[str]:
+    return [button.label for button in page.button if button.label not in ("Start anew", "Remove")]
+
+
+CHILD = "The patient seems to be a child; the nets learned from adults, so do not rely on the scores."
+ANYWAY = "The film was read although the gate advised against it; rely less on the scores."
+
+
+def test_a_cautioned_film_is_read_on_the_readers_word_and_every_output_says_so(
+    gated: AppTest, triage: type[SeverityTriage]
+) -> None:
+    page = dated(opened(gated, one_png=marked(), two_png=marked(sign="child")), EARLY, LATE)
+    assert triage.read_files == ["one.png"]
+    assert f"5 Mar 2020: this film was not read. {CHILD}" in words(page)
+    assert buttons(page) == ["Read anyway"]
+    next(button for button in page.button if button.label == "Read anyway").click()
+    page.run()
+    assert not page.exception
+    assert triage.read_files == ["one.png", "two.png"]
+    assert buttons(page) == []
+    text = words(page)
+    assert "was not read" not in text
+    # The film's card, the change and the charts; what is saved keeps the codes.
+    assert text.count(ANYWAY) == 3
+    assert text.count(CHILD) == 3
+    saved = page.session_state["course"].course().to_json()
+    kept = [visit["assessment"]["codes"] for visit in json.loads(saved)["visits"]]
+    assert kept == [[], ["child", "read_anyway"]]
+    other = opened(fresh_page(), course_json=saved.encode())
+    assert not other.exception
+    assert words(other).count(ANYWAY) == 3
+    assert buttons(other) == []
+
+
+def test_a_refused_film_says_why_and_no_word_opens_the_gate(
+    gated: AppTest, triage: type[SeverityTriage]
+) -> None:
+    page = dated(opened(gated, one_png=marked(), two_png=marked(kind="ct")), EARLY, LATE)
+    assert not page.exception
+    assert triage.read_files == ["one.png"]
+    text = words(page)
+    assert "5 Mar 2020: this film was not read. This does not look like a frontal chest film" in text
+    assert "cannot be said in numbers" in text
+    assert buttons(page) == []
+    saved = page.session_state["course"].course().to_json()
+    other = opened(fresh_page(), course_json=saved.encode())
+    assert "This does not look like a frontal chest film" in words(other)
+    assert not other.exception
+
+
+def test_a_film_on_its_side_is_turned_upright_where_it_stands(
+    gated: AppTest, triage: type[SeverityTriage]
+) -> None:
+    page = dated(opened(gated, one_png=marked(), two_png=marked(turns=1)), EARLY, LATE)
+    assert buttons(page) == ["Turn it upright and read it"]
+    next(button for button in page.button if button.label == "Turn it upright and read it").click()
+    page.run()
+    assert not page.exception
+    assert triage.read_files == ["one.png", "two.png"]
+    _, turned = page.session_state["course"].films
+    assert turned.film.notes == ("righted",)
+    np.testing.assert_allclose(turned.film.pixels, marked_film().pixels, atol=0.003)
+    assert turned.assessment.status == "read"
+    assert "5 Mar 2020: The film was turned or inverted to stand upright" in words(page)
 
 
 def test_every_text_of_the_page_names_its_verdicts() -> None:

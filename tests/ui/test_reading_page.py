@@ -21,8 +21,11 @@ from cxrtriage.film.film import Film
 from cxrtriage.gate.gate import Gate, GateResult
 from cxrtriage.reading.assessment import Assessment, ClassScore, Diagnosis, FilmFacts, Versions
 from cxrtriage.reading.call import strongest_class
+from cxrtriage.reading.map_methods import MapFigures, Pointing, Share
 from cxrtriage.reading.saliency import Saliency
-from cxrtriage.weights import WeightsError
+from cxrtriage.ui.map_choice import method_help
+from cxrtriage.ui.texts import Texts
+from cxrtriage.weights import Card, WeightsError
 from tests.gate.marked_gate import MarkedGate, marked_film
 
 APP = str(Path(__file__).parents[2] / "app.py")
@@ -51,6 +54,13 @@ class FakeTriage:
     gate: ClassVar[Gate | None] = None
     operating_point = "sensitivity_0.90"
     operating_points = tuple(THRESHOLDS)
+    map_methods: ClassVar[dict[str, tuple[str, ...]]] = {
+        "tb_one": ("Grad-CAM",),
+        "tb_two": ("Grad-CAM", "Relevance"),  # a transformer
+    }
+    cards: ClassVar[dict[str, Card]] = {
+        name: Card(name, "task", tuple(CLASSES), "made up", {}, {}, "f" * 64, "none") for name in MEMBERS
+    }
 
     @classmethod
     def load(cls) -> FakeTriage:
@@ -94,6 +104,10 @@ class FakeTriage:
             Saliency(ones, "Grad-CAM", "tb_one", class_name, False),
             Saliency(0 * ones, "Grad-CAM", "tb_two", class_name, True),
         ]
+
+    def saliency(self, film: Film, member: str, class_name: str, method: Any) -> Saliency:
+        self.drawn.append(f"{member}.{class_name}.{method}")
+        return Saliency(0.5 * np.ones_like(film.pixels), method, member, class_name, False)
 
     @staticmethod
     def diagnosis(scores: dict[str, float], operating_point: str) -> Diagnosis:
@@ -354,6 +368,49 @@ def test_the_mean_of_the_maps_leaves_out_nets_without_evidence(page: AppTest) ->
     assert (mean.net, one.net, two.net) == (None, "tb_one", "tb_two")
     assert two.values is None
     assert mean.values.min() == 1
+
+
+def methods(page: AppTest) -> Any:
+    """The choice of the method, None where there is none."""
+    return next((one for one in page.get("button_group") if one.proto.label == "Map made by"), None)
+
+
+def test_the_method_can_be_chosen_for_a_transformer_alone_and_is_drawn_once(
+    page: AppTest, triage: type[FakeTriage]
+) -> None:
+    opened(page, png())
+    assert methods(page) is None  # the mean of the models is by what all of them have
+    map_boxes(page)[1].select("tb_one").run()
+    assert methods(page) is None
+    map_boxes(page)[1].select("tb_two").run()
+    group = methods(page)
+    assert [option.content for option in group.proto.options] == ["Grad-CAM", "Relevance"]
+    assert "was not measured for these weights" in group.proto.help
+    page.button_group(key="map_method").set_value("Relevance").run()
+    assert not page.exception
+    assert triage.drawn == ["tuberculosis", "tb_two.tuberculosis.Relevance"]
+    page.button_group(key="map_method").set_value("Grad-CAM").run()
+    page.button_group(key="map_method").set_value("Relevance").run()
+    assert len(triage.drawn) == 2  # both are kept
+    assert len(triage.read_films) == 1
+    # The choice is still there after a net without it was looked at.
+    map_boxes(page)[1].select("tb_one").run()
+    map_boxes(page)[1].select("tb_two").run()
+    assert page.button_group(key="map_method").value == "Relevance"
+
+
+def test_the_help_on_methods_says_what_was_measured_of_these_weights() -> None:
+    def pointing(value: float) -> Pointing:
+        share = Share(value, value - 0.1, value + 0.1)
+        return Pointing(20, 13, share, share)
+
+    said = method_help(
+        Texts(), MapFigures({"Grad-CAM": pointing(0.6), "Relevance": pointing(0.35)}, pointing(0.385))
+    )
+    assert "On 20 test films of 13 patients" in said
+    assert "on 60 (50–70) by Grad-CAM, 35 (25–45) by Relevance of 100 films" in said
+    assert said.endswith("a place taken at random in the lungs would on 38.")
+    assert "not measured" in method_help(Texts(), MapFigures({}, None))
 
 
 def test_the_synthetic_example_says_that_it_is_drawn(page: AppTest, triage: type[FakeTriage]) -> None:

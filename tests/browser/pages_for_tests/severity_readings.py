@@ -68,6 +68,7 @@ class SevereTriage:
     probability: ClassVar[float] = 0.81
     operating_point = "sensitivity_0.90"
     operating_points = ("sensitivity_0.90",)
+    map_methods: ClassVar[dict[str, tuple[str, ...]]] = {"one": ("Grad-CAM",), "two": ("Grad-CAM",)}
 
     def read(
         self,
@@ -95,7 +96,8 @@ class SevereTriage:
         class_name = maps[0] if isinstance(maps, tuple) else "tuberculosis"
         warm = drawn_lesions(film.rows, film.columns)
         return assessment, [
-            SimpleNamespace(map=warm, net=net, class_name=class_name, empty=False) for net in ("one", "two")
+            SimpleNamespace(map=warm, net=net, class_name=class_name, empty=False, method="Grad-CAM")
+            for net in ("one", "two")
         ]
 
     def severity_map(self, film: Film) -> SimpleNamespace:

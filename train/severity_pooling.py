@@ -114,7 +114,7 @@ def net_figures(data: SeverityData, folds: np.ndarray, nets: Mapping[int, nn.Mod
         opacity.append(float(said.opacity[0]))
         if data.truths[number].lesions is not None:
             outlines.append(
-                (number, _outlined(said.map[0].numpy(), data.zones[number], data.lesions[number]))
+                (int(number), _outlined(said.map[0].numpy(), data.zones[number], data.lesions[number]))
             )
     scored = data.scored[unseen]
     parts = {

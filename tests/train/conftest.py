@@ -120,7 +120,7 @@ def scored_data(tiny_data: Path, tiny_lungs: LungFinder, monkeypatch: pytest.Mon
     for number, film in enumerate(row for row in read_films(tiny_data) if row.source == "south"):
         ill = film.label == "tuberculosis"
         zones = dict.fromkeys(READERS, 0) | ({"brixia1_a": 3, "brixia2_a": 2} if ill else {})
-        opacity = {"opacity_raw": 4, "opacity_raw_max": 8, "extent_set": ("one", "other")[number % 2]}
+        opacity = {"opacity_raw": 4, "opacity_raw_max": 8, "extent_set": ("one", "other")[number // 2 % 2]}
         rows.append({"file": film.file, "extent_0_8": number % 8, **opacity, **zones})
     write_scores(tiny_data, rows)
     return tiny_data

@@ -90,11 +90,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     compare = commands.add_parser("compare", help="write a table of the papers on our splits")
     compare.add_argument(
         "study",
-        help="name of a study (a configuration compare_STUDY_cpu.yaml), or its file; or saliency, "
-        "which trains nothing and asks the nets of the folder of weights",
+        help="name of a study (a configuration compare_STUDY_cpu.yaml), or its file; saliency, which trains "
+        "nothing and asks the nets of the folder of weights; severity; severity-pooling",
     )
     compare.add_argument("--only", nargs="+", default=[], metavar="ROW", help="these rows (nets) alone")
     compare.add_argument("--weights", type=Path, help="folder of weights asked (default: the shipped one)")
+    compare.add_argument(
+        "--config", type=Path, help="of severity and severity-pooling: another size than that of one core"
+    )
     compare.add_argument("--results", type=Path, default=RESULTS, help="folder of results")
     compare.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
     compare.set_defaults(run=_compare)
@@ -228,8 +231,12 @@ def _compare(options: argparse.Namespace) -> int:
     from train.compare import compare, studies
     from train.settings import SettingsError
 
-    # Studies that train nothing have no configuration and a function of their own.
-    measured = {"saliency": _compare_saliency}
+    # Studies of what is no classifier have a function of their own.
+    measured = {
+        "saliency": _compare_saliency,
+        "severity": _compare_severity,
+        "severity-pooling": _compare_severity_pooling,
+    }
     if options.study in measured:
         return measured[options.study](options)
     known = studies()
@@ -245,6 +252,22 @@ def _compare_saliency(options: argparse.Namespace) -> int:
     from train.saliency_study import study_saliency
 
     study_saliency(options.results, options.weights or WEIGHTS_FOLDER, only=options.only)
+    return 0
+
+
+def _compare_severity(options: argparse.Namespace) -> int:
+    from cxrtriage.weights import WEIGHTS_FOLDER
+    from train.severity_study import CONFIG, study_severity
+
+    weights, config = options.weights or WEIGHTS_FOLDER, options.config or CONFIG
+    study_severity(options.runs, options.results, weights, config, only=options.only)
+    return 0
+
+
+def _compare_severity_pooling(options: argparse.Namespace) -> int:
+    from train.severity_pooling import CONFIG, study_pooling
+
+    study_pooling(options.config or CONFIG, options.runs, options.results, only=options.only)
     return 0
 
 

@@ -28,6 +28,7 @@ from train.levers import changed
 from train.manifest import data_folder, read_films
 from train.scores import LEAST
 from train.settings import Settings, SettingsError, settings_from_dict
+from train.study_results import kept_rows, write_study
 
 CONFIGS = Path(__file__).parent / "configs"
 _BATCH = 32
@@ -50,8 +51,7 @@ def compare(config: Path, runs: Path, results: Path, *, only: Sequence[str] = ()
     """
     study = read_study(config)
     name = config.stem.removesuffix("_cpu")
-    path = results / f"{name}.json"
-    rows = _kept_rows(path)
+    rows = kept_rows(results / f"{name}.json", ("seeds", "test", "left_out"))
     for row, settings_of_seeds in study["settings"].items():
         if only and row not in only:
             continue
@@ -68,11 +68,7 @@ def compare(config: Path, runs: Path, results: Path, *, only: Sequence[str] = ()
             films = labelled(read_films(data_folder()), settings)
             figures = _together(rows[row]["seeds"], films, settings, study.get("views", ()))
             rows[row].update(figures, change=said.get("change", {}))
-            results.mkdir(parents=True, exist_ok=True)
-            partial = path.with_suffix(".part")
-            partial.write_text(json.dumps(rows, allow_nan=False) + "\n")
-            partial.replace(path)
-            (results / f"{name}.md").write_text(table(study, rows))
+            write_study(results, name, rows, table(study, rows))
             print(row, settings.seed, rows[row]["test"]["auroc"], flush=True)
 
 
@@ -105,19 +101,6 @@ def read_study(config: Path) -> dict[str, Any]:
             for seed in said.get("seeds", study.get("seeds", [1]))
         ]
     return study
-
-
-def _kept_rows(path: Path) -> dict[str, Any]:
-    """Figures of an earlier call; SettingsError where the file is damaged, rather than losing them."""
-    if not path.is_file():
-        return {}
-    try:
-        rows: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if not all({"seeds", "test", "left_out"} <= set(row) for row in rows.values()):
-            raise ValueError("rows without figures")
-    except (ValueError, AttributeError, TypeError) as error:
-        raise SettingsError(f"{path} is damaged ({error}); put it back or delete it.") from error
-    return rows
 
 
 def _measure(settings: Settings, runs: Path) -> dict[str, Any]:
@@ -296,7 +279,7 @@ def table(study: dict[str, Any], rows: dict[str, Any]) -> str:
             lines.append(f"| {label} | – | not run yet |" + " |" * (len(heads) - 3))
         else:
             lines.append(f"| {label} | {' | '.join(_cells(rows[name], views, left_out))} |")
-    return "\n".join([*lines, "", *_paper(study)]) + "\n"
+    return "\n".join([*lines, "", *paper_lines(study)]) + "\n"
 
 
 def _cells(row: dict[str, Any], views: Sequence[str], left_out: Sequence[str]) -> list[str]:
@@ -322,7 +305,7 @@ def _interval(figure: dict[str, Any] | None) -> str:
     return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
 
 
-def _paper(study: dict[str, Any]) -> list[str]:
+def paper_lines(study: dict[str, Any]) -> list[str]:
     """What the paper itself says, as far as the study quotes it."""
     paper = study.get("paper")
     if not paper:

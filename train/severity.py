@@ -8,6 +8,7 @@ together read a new film. Test films are in no fold.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,8 @@ class SeveritySettings:
 
     `well`: films without opacity drawn for each scored one. `pasted`: share of these that get opacities.
     `masks`: weight of the map's loss on films whose lesions are outlined (0 leaves the outlines out).
-    `folds`: how many nets; `sources` names the sources of scored films to learn from (none named: all).
+    `folds`: how many nets; `sources` names the sources of scored films to learn from, `graders` whose scores
+    and outlines of them (`SeverityTruth.by`); none named: all.
     """
 
     name: str
@@ -56,6 +58,7 @@ class SeveritySettings:
     lungs: str = "lungs_mobilenet_v2"
     pooling: str = "top"
     sources: tuple[str, ...] = ()
+    graders: tuple[str, ...] = ()
     folds: int = 4
     well: float = 1.0
     pasted: float = 0.4
@@ -72,19 +75,21 @@ class SeveritySettings:
 
 
 def read_severity_settings(path: Path, **changes: Any) -> SeveritySettings:
-    values = {**yaml.safe_load(path.read_text(encoding="utf-8")), **changes}
+    return severity_settings({**yaml.safe_load(path.read_text(encoding="utf-8")), **changes}, str(path))
+
+
+def severity_settings(values: dict[str, Any], where: str) -> SeveritySettings:
+    """From plain values; SettingsError says `where` a key is that is none."""
     if "input" in values:
-        values["input"] = InputForm.from_dict(values["input"])
-    settings: SeveritySettings = build_settings(SeveritySettings, values, str(path))
+        values = {**values, "input": InputForm.from_dict(values["input"])}
+    settings: SeveritySettings = build_settings(SeveritySettings, values, where)
     return settings
 
 
 def settings_of_card(card: Card) -> SeveritySettings:
     """What a severity net was trained with."""
     values = {key: value for key, value in card.settings.items() if key != "fold"}
-    values["input"] = InputForm.from_dict(values["input"])
-    settings: SeveritySettings = build_settings(SeveritySettings, values, card.name)
-    return settings
+    return severity_settings(values, card.name)
 
 
 class SeverityData:
@@ -108,12 +113,30 @@ class SeverityData:
         truths = [*scored, *well]
         self.left_out = [truth for truth in truths if lungs[truth.row.file].box is None]
         self.truths = [truth for truth in truths if lungs[truth.row.file].box is not None]
+        self.lungs = lungs
         found: list[Lungs] = [lungs[truth.row.file] for truth in self.truths]
         kept = [truth.row for truth in self.truths]
         images = cached_images(kept, settings.input, runs / CACHE, lungs, self.finder.card.sha256)
         self.images = np.array(images[:, 0])
         self.zones = zone_pictures(found, settings.input)
-        self.lesions = lesion_pictures(self.truths, lungs, settings.input)
+        self._learn_from(settings.graders)
+
+    def _learn_from(self, graders: Sequence[str]) -> None:
+        if graders:
+            self.truths = [
+                truth.by(graders) if scored else truth
+                for truth, scored in zip(self.truths, self.scored, strict=True)
+            ]
+        self.lesions = lesion_pictures(self.truths, self.lungs, self.settings.input)
+
+    def under(self, settings: SeveritySettings) -> SeverityData:
+        """The same films in the same folds for a run of other settings, which share the input form."""
+        if settings.input != self.settings.input or settings.folds != self.settings.folds:
+            raise SettingsError("runs that share films must share their input form and folds.")
+        other = copy(self)
+        other.settings = settings
+        other._learn_from(settings.graders)
+        return other
 
     def where(self, keep: np.ndarray, *, training: bool) -> SeverityFilms:
         index = np.flatnonzero(keep)
@@ -130,6 +153,14 @@ class SeverityData:
     def scored(self) -> np.ndarray:
         """(films,) bool: with a reader's score, or an outlined lesion."""
         return np.array([truth.row.source not in WELL_SOURCES for truth in self.truths])
+
+    @property
+    def taught(self) -> np.ndarray:
+        """(films,) bool: well, or of the settings' sources with something that one of its graders said."""
+        sources = self.settings.sources
+        spoken_of = [truth.scored or truth.lesions is not None for truth in self.truths]
+        asked = [not sources or truth.row.source in sources for truth in self.truths]
+        return ~self.scored | (np.array(spoken_of) & np.array(asked))
 
     def split(self, *names: str) -> np.ndarray:
         return np.array([truth.row.split in names for truth in self.truths])
@@ -244,18 +275,15 @@ def train_severity(settings: SeveritySettings, runs: Path, *, steps: int | None 
     data = SeverityData(settings, runs)
     folds = data.folds()
     if steps:
-        return [_train_fold(settings, data, folds, 0, runs, steps)]
-    return [_train_fold(settings, data, folds, fold, runs, None) for fold in range(settings.folds)]
+        return [train_fold(data, folds, 0, runs, steps)]
+    return [train_fold(data, folds, fold, runs) for fold in range(settings.folds)]
 
 
-def _train_fold(
-    settings: SeveritySettings,
-    data: SeverityData,
-    folds: np.ndarray,
-    fold: int,
-    runs: Path,
-    steps: int | None,
+def train_fold(
+    data: SeverityData, folds: np.ndarray, fold: int, runs: Path, steps: int | None = None
 ) -> Card:
+    """A net that sees neither the fold's films nor test films; read, not trained, where its run is done."""
+    settings = data.settings
     name = f"{settings.name}_{fold + 1}"
     folder = runs / name
     if not steps and (folder / f"{name}.json").is_file():
@@ -264,7 +292,7 @@ def _train_fold(
     plain = {**asdict(settings), "input": settings.input.to_dict(), "fold": fold + 1}
     (folder / "settings.yaml").write_text(yaml.safe_dump(plain, sort_keys=False))
     L.seed_everything(settings.seed + fold, workers=True)
-    keep = (folds >= 0) & (folds != fold)
+    keep = (folds >= 0) & (folds != fold) & data.taught
     films = data.where(keep, training=True)
     scored = data.scored[keep]
     weights = np.where(scored, 1 / max(scored.sum(), 1), settings.well / max((~scored).sum(), 1))

@@ -71,8 +71,8 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
     data = SeverityData(settings, runs)
     folds = data.folds()
     nets = {int(card.settings["fold"]) - 1: load_net(card, weights) for card in cards}
-    unseen = _said_by(data, {fold: [net] for fold, net in nets.items()}, folds)
-    together = _said_by(data, {-1: list(nets.values())}, folds)
+    unseen = said_by(data, {fold: [net] for fold, net in nets.items()}, folds)
+    together = said_by(data, {-1: list(nets.values())}, folds)
     scaling = fit_array(unseen[1], data, unseen[0])
     told = Told(scaling, fit_curves(unseen[1], data, unseen[0]))
     held = _scored(data, unseen, told)
@@ -115,7 +115,7 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
 Said = tuple[np.ndarray, dict[str, np.ndarray]]
 
 
-def _said_by(data: SeverityData, nets: dict[int, list[torch.nn.Module]], folds: np.ndarray) -> Said:
+def said_by(data: SeverityData, nets: dict[int, list[torch.nn.Module]], folds: np.ndarray) -> Said:
     """Index of the films of these folds (all scored, well ones of val and test), and the mean output."""
     well = data.split("val", "test") & ~data.scored
     index = np.flatnonzero(np.isin(folds, list(nets)) & (data.scored | well))
@@ -224,7 +224,7 @@ def error_figures(scored: Scored, part: str) -> dict[str, Any]:
         mse = float((e**2).mean())
         return float(np.abs(e).mean()), mse, 1 - mse / spread if spread > 0 else float("nan")
 
-    drawn = np.array(_drawn(at, patients))
+    drawn = np.array(drawn_over_patients(at, patients))
     values = at(np.arange(len(errors)))
     told: dict[str, Any] = {"films": int(known.sum()), "patients": len(set(patients))}
     for number, name in enumerate(("mae", "mse", "r2")):
@@ -236,7 +236,8 @@ def error_figures(scored: Scored, part: str) -> dict[str, Any]:
     return told
 
 
-def _drawn(at: Callable[[np.ndarray], Any], patients: np.ndarray) -> list[Any]:
+def drawn_over_patients(at: Callable[[np.ndarray], Any], patients: np.ndarray) -> list[Any]:
+    """What `at` gives of the films (their index) of each bootstrap draw of whole patients."""
     random = np.random.default_rng(0)
     of = [np.flatnonzero(patients == patient) for patient in np.unique(patients)]
     return [

@@ -6,8 +6,8 @@ Scales that differ are brought to one by the conversions of `CONVERSIONS`.
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,8 @@ from train.manifest import FilmRow, ManifestError
 # Columns of a reader's zones (a to f) in the order of `cxrtriage.reading.zones`.
 _ZONES = ("a", "d", "b", "e", "c", "f")
 _READERS = ("brixia1", "brixia2")
+# Whose work a truth is: extent and opacity of two sets of readers, Brixia scores, and drawn lesions.
+BRIXIA, OUTLINES = "brixia", "outlines"
 # One scale made of another, by multiplication: (from, to) -> factor, and why.
 CONVERSIONS = {
     ("opacity_0_8", "opacity_0_6"): (6 / 8, "COVID-Net's films were scored to 8; a straight line, no study"),
@@ -31,7 +33,8 @@ CONVERSIONS = {
 class SeverityTruth:
     """A film's scores; NaN where nobody gave one.
 
-    `brixia`: (readers, 6) each zone 0..3. `lesions`: those drawn by hand, if they were.
+    `brixia`: (readers, 6) each zone 0..3. `lesions`: those drawn by hand, if they were. `extent_set`: the
+    readers of extent and opacity by the name their set of scores has.
     """
 
     row: FilmRow
@@ -39,6 +42,19 @@ class SeverityTruth:
     opacity: float
     brixia: np.ndarray
     lesions: Lesion | None = None
+    extent_set: str = ""
+
+    def by(self, graders: Collection[str]) -> SeverityTruth:
+        """What these alone said of the film: sets of extent and opacity, `brixia`, `outlines`."""
+        nothing = np.full((1, len(_ZONES)), np.nan)
+        scored = self.extent_set in graders
+        return replace(
+            self,
+            extent=self.extent if scored else float("nan"),
+            opacity=self.opacity if scored else float("nan"),
+            brixia=self.brixia if BRIXIA in graders else nothing,
+            lesions=self.lesions if OUTLINES in graders else None,
+        )
 
     @classmethod
     def none(cls, row: FilmRow) -> SeverityTruth:
@@ -76,6 +92,7 @@ def read_severity(folder: Path, films: Sequence[FilmRow]) -> list[SeverityTruth]
                 _opacity(cells, where),
                 _brixia(cells, where),
                 masks.pop(file, None),
+                (cells.get("extent_set") or "").strip(),
             )
         )
     unknown = np.full((1, len(_ZONES)), np.nan)

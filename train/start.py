@@ -164,6 +164,10 @@ def public_imagenet_url(architecture: str) -> str:
         # pixel of its own; only the borders differ, and training mends them.
         "mobilenet_v2": models.MobileNet_V2_Weights.IMAGENET1K_V1.url,
         "efficientnet_b0": url_map["efficientnet-b0"],
+        "vgg16": models.VGG16_Weights.IMAGENET1K_V1.url,
+        "alexnet": models.AlexNet_Weights.IMAGENET1K_V1.url,
+        "densenet161": models.DenseNet161_Weights.IMAGENET1K_V1.url,
+        "squeezenet1_1": models.SqueezeNet1_1_Weights.IMAGENET1K_V1.url,
     }
     if architecture not in urls:
         raise SettingsError(f"no public ImageNet weights are known for {architecture}; take --init scratch.")

@@ -254,6 +254,13 @@ def grafted_mobilenet_v2(state: dict[str, Tensor], own: dict[str, Tensor]) -> di
     return own
 
 
+def densenet_keys(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A DenseNet's state by the names of its modules; torchvision's files say `norm.1` for `norm1`."""
+    return {
+        re.sub(r"(denselayer\d+\.(?:norm|relu|conv))\.", r"\1", key): value for key, value in state.items()
+    }
+
+
 class DenseNet121(Backbone):
     """DenseNet-121 (Huang 2016) of torchvision on one grey channel."""
 
@@ -270,11 +277,7 @@ class DenseNet121(Backbone):
 
     def load_imagenet(self, state: dict[str, Tensor]) -> None:
         """Take torchvision's keys (`features.*`), also those of its file, which say `norm.1` for `norm1`."""
-        state = {
-            re.sub(r"(denselayer\d+\.(?:norm|relu|conv))\.", r"\1", key): value
-            for key, value in state.items()
-            if key.startswith("features.")
-        }
+        state = {k: v for k, v in densenet_keys(state).items() if k.startswith("features.")}
         self.load_state_dict(with_grey_kernels(state, "features.conv0.weight"), strict=True)
 
     def forward(self, films: Tensor) -> list[Tensor]:

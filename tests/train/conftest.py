@@ -105,3 +105,22 @@ CROP = {"size": 32, "trim": 0.02, "region": "lungs", "margin": 0.08}
 def tiny_crop() -> dict[str, object]:
     """What changes `tiny_config` to the lungs' crop; needs `tiny_lungs`."""
     return {"input": dict(CROP), "lungs": "lungs"}
+
+
+@pytest.fixture
+def scored_data(tiny_data: Path, tiny_lungs: LungFinder, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The ill films of `tiny_data` are scored by two readers; the north's normal ones are well."""
+    from severity_cells import READERS, write_scores
+
+    from train.manifest import read_films
+
+    monkeypatch.setattr("train.severity.WELL_SOURCES", ("north",))
+    monkeypatch.setattr("train.severity_figures.ROUNDS", 20)
+    rows: list[dict[str, object]] = []
+    for number, film in enumerate(row for row in read_films(tiny_data) if row.source == "south"):
+        ill = film.label == "tuberculosis"
+        zones = dict.fromkeys(READERS, 0) | ({"brixia1_a": 3, "brixia2_a": 2} if ill else {})
+        opacity = {"opacity_raw": 4, "opacity_raw_max": 8, "extent_set": ("one", "other")[number // 2 % 2]}
+        rows.append({"file": film.file, "extent_0_8": number % 8, **opacity, **zones})
+    write_scores(tiny_data, rows)
+    return tiny_data

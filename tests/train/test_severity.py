@@ -2,50 +2,28 @@
 
 from __future__ import annotations
 
-import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from severity_cells import write_scores
 
 from cxrtriage.nets.severity import ZONES
 from cxrtriage.reading.severity import SeverityReader
 from cxrtriage.reading.severity_card import SCALES
 from train.command import main
 from train.manifest import ManifestError, read_films
+from train.settings import SettingsError
 from train.severity import SeverityData, folds_of, read_severity_settings
-from train.severity_figures import Scored, error_figures, interval_widths, readers_errors
+from train.severity_figures import Scored, error_figures, fit_curves, interval_widths, readers_errors
 from train.severity_films import affected_zones, mirrored
 from train.severity_truths import SeverityTruth, read_severity
+from train.severity_unseen import unseen_scores
 
-READERS = [f"brixia{reader}_{zone}" for reader in (1, 2) for zone in "abcdef"]
-COLUMNS = ["file", "extent_0_8", "opacity_raw", "opacity_raw_max", *READERS]
 TRUNK = {"backbone": "mobilenet_v2", "classes": 1, "size": 32, "width": 16, "layers": 2, "heads": 2}
-
-
-def write_scores(folder, rows: list[dict[str, object]]) -> None:
-    with (folder / "severity.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, restval="")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-@pytest.fixture
-def scored_data(tiny_data, tiny_lungs, monkeypatch):
-    """The ill films of `tiny_data` are scored by two readers; the north's normal ones are well."""
-    monkeypatch.setattr("train.severity.WELL_SOURCES", ("north",))
-    monkeypatch.setattr("train.severity_figures.ROUNDS", 20)
-    rows = []
-    for number, film in enumerate(row for row in read_films(tiny_data) if row.source == "south"):
-        ill = film.label == "tuberculosis"
-        zones = dict.fromkeys(READERS, 0) | ({"brixia1_a": 3, "brixia2_a": 2} if ill else {})
-        rows.append(
-            {"file": film.file, "extent_0_8": number % 8, "opacity_raw": 4, "opacity_raw_max": 8, **zones}
-        )
-    write_scores(tiny_data, rows)
-    return tiny_data
 
 
 @pytest.fixture
@@ -60,7 +38,7 @@ def severity_config(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_net_a_fold_is_trained_measured_and_read_with(scored_data, severity_config, tmp_path):
+def test_a_net_a_fold_is_trained_measured_and_read_with(scored_data, severity_config, tmp_path, monkeypatch):
     runs, weights, results = tmp_path / "runs", tmp_path / "weights", tmp_path / "results"
     assert main(["severity", "--config", str(severity_config), "--runs", str(runs)]) == 0
     taken = ["take", "severity_1", "severity_2", "--runs", str(runs), "--weights", str(weights)]
@@ -83,6 +61,19 @@ def test_a_net_a_fold_is_trained_measured_and_read_with(scored_data, severity_co
     reader = SeverityReader.load(weights)
     assert set(reader.card.members) == {"severity_1", "severity_2"}
     assert set(reader.card.widths) == set(SCALES)
+
+    fitted = []
+    monkeypatch.setattr(
+        "train.severity_unseen.fit_curves", lambda *of: fitted.append(of[2]) or fit_curves(*of)
+    )
+    scores = unseen_scores(weights, runs)
+    data = SeverityData(read_severity_settings(severity_config), runs)
+    folds = data.folds()
+    assert [set(folds[index]) for index in fitted] == [{1}, {0}, {0, 1}]
+    for part, splits in (("unseen", {"train", "val"}), ("test", {"test"})):
+        assert {truth.row.split for truth in scores[part].truths} == splits
+        assert len(scores[part].truths) == (data.split(*splits) & data.scored).sum()
+        assert all(np.all((said >= 0) & (said <= 8)) for said in scores[part].said.values())
 
 
 def test_no_patient_of_a_fold_is_in_another_and_test_films_are_in_none(
@@ -226,3 +217,30 @@ def test_two_readers_disagree_by_what_they_wrote():
     assert figures["brixia"]["mae"] == 1
     assert figures["brixia_zone"]["mae"] == 0.5
     assert figures["array_score"]["mae"] == 1
+
+
+def test_a_run_may_learn_from_some_readers_work_alone(scored_data, severity_config, tmp_path):
+    films = read_films(scored_data)
+    (scored_data / "opacities").mkdir()
+    Image.fromarray(np.full((64, 60), 255, np.uint8)).save(scored_data / "opacities" / "a.png")
+    outlined = next(film.file for film in films if film.source == "south" and film.label == "tuberculosis")
+    (scored_data / "opacities.csv").write_text(f"file,mask\n{outlined},a.png\n")
+    data = SeverityData(read_severity_settings(severity_config), tmp_path / "runs")
+    place = [truth.row.file for truth in data.truths].index(outlined)
+    assert (data.lesions[place] == 1).any()
+
+    alone = data.under(replace(data.settings, graders=("one",)))
+    assert (alone.folds() == data.folds()).all()
+    assert (alone.lesions[place] == 2).all()
+    for before, after in zip(data.truths, alone.truths, strict=True):
+        if before.row.source == "south":
+            assert np.isnan(after.extent) == (before.extent_set != "one")
+            assert np.isnan(after.brixia).all()
+    sets = np.array([truth.extent_set for truth in data.truths])
+    assert (alone.taught == (~data.scored | (sets == "one"))).all()
+
+    drawn = data.under(replace(data.settings, graders=("brixia", "outlines")))
+    assert (drawn.lesions[place] == data.lesions[place]).all()
+    assert all(np.isnan(drawn.truths[i].extent) for i in np.flatnonzero(data.scored))
+    with pytest.raises(SettingsError, match="share their input form and folds"):
+        data.under(replace(data.settings, folds=3))

@@ -14,6 +14,7 @@ from cxrtriage.reading.assessment import Severity
 from cxrtriage.show.follow_up import CoursePoint, course_figure, zones_figure
 from cxrtriage.ui.change_words import change_card, date_words, missing_words, name_words
 from cxrtriage.ui.course import LONGEST_LABEL, CourseFilm, SessionCourse, visit_of
+from cxrtriage.ui.markdown import escaped
 from cxrtriage.ui.panels import card, foot, problem
 from cxrtriage.ui.texts import Texts
 from cxrtriage.ui.viewer import film_viewer
@@ -98,7 +99,7 @@ def _film_card(texts: Texts, course: SessionCourse, film: CourseFilm) -> None:
     )
     with st.container(horizontal=True, key=f"course_film_row_{film.number}", vertical_alignment="bottom"):
         st.date_input(
-            texts.fill("course_date_of", name=film.name),
+            texts.fill("course_date_of", name=escaped(film.name)),
             film.date,
             min_value=_FIRST_DATE,
             max_value=_LAST_DATE,
@@ -110,7 +111,7 @@ def _film_card(texts: Texts, course: SessionCourse, film: CourseFilm) -> None:
         st.button(
             texts["course_remove"],
             key=f"course_remove_{film.number}",
-            help=texts.fill("course_remove_of", name=film.name),
+            help=texts.fill("course_remove_of", name=escaped(film.name)),
             on_click=course.remove,
             args=(film.number,),
         )

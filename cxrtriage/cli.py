@@ -195,7 +195,7 @@ def _rows_known(path: Path, triage: Triage) -> dict[tuple[str, str | None], str]
         points = (
             {score.operating_point for score in row.diagnosis.classes.values()} if row.diagnosis else set()
         )
-        if row.versions != triage.versions or points > {triage.operating_point}:
+        if row.versions != triage.versions or points - {triage.operating_point}:
             raise ValueError(f"{path} holds rows of other nets or thresholds; name another file.")
         known[row.file, row.sha256] = row.status
     return known

@@ -22,6 +22,7 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 from cxrtriage.film.synthetic import draw_film
+from cxrtriage.ui.texts import Texts
 from tests.browser.conftest import CHROMIUM_ARGUMENTS, CHROMIUM_NAMES, PATIENCE_MS, ROOT, start_server
 from tests.reading.small_nets import write_small_nets
 
@@ -59,11 +60,16 @@ def show(page: Page, number: int) -> None:
 
 
 def shown(page: Page, number: int) -> None:
-    """Wait until the film is read: the page says its size, and a score or why there is none."""
+    """Wait until the film is read: the page says its size and no longer that the gate looks at it, and there
+    is a score or a reason why there is none."""
     page.wait_for_function(
-        """size => document.querySelector('.st-key-gate')?.innerText.includes(size)
-            && document.querySelector('.st-key-scores .cx-call, .cx-refused, .cx-cautioned')""",
-        arg=film_file(number)[1],
+        """([size, waits]) => {
+            const said = document.querySelector('.st-key-gate')?.innerText ?? '';
+            const call = document.querySelector('.st-key-scores .cx-call');
+            const refused = document.querySelector('.st-key-gate :is(.cx-refused, .cx-cautioned)');
+            return said.includes(size) && !said.includes(waits) && (refused || call?.innerText.trim());
+        }""",
+        arg=[film_file(number)[1], Texts()["gate_checking"]],
     )
 
 

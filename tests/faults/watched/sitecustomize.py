@@ -16,9 +16,9 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | getattr(os, "O_TMPFILE", 0)
 def _watch(event: str, arguments: tuple) -> None:
     if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
         address = arguments[1]
-        away = isinstance(address, tuple) and address[0] not in _HOME
+        away, what = isinstance(address, tuple) and address[0] not in _HOME, repr(address)
     elif event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"):
-        away = arguments[0] not in _HOME
+        away, what = arguments[0] not in _HOME, repr(arguments[0])
     elif event == "open":
         path, _, flags = arguments
         # By a number a file is only taken over that was opened before.
@@ -28,7 +28,7 @@ def _watch(event: str, arguments: tuple) -> None:
     else:
         return
     if away:
-        _say(event, repr(arguments[1:]))
+        _say(event, what)
         raise OSError(101, "the network is shut")
 
 

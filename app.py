@@ -7,7 +7,9 @@ import streamlit as st
 
 from cxrtriage.ui.framed import FRAMED
 from cxrtriage.ui.texts import Texts
+from cxrtriage.ui.uploads import keep_uploads_in_memory
 
+keep_uploads_in_memory()
 texts = Texts()
 st.set_page_config(page_title=texts["title"], page_icon="🫁", layout="wide")
 st.html(Path(__file__).parent / "cxrtriage" / "ui" / "style.css")

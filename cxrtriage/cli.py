@@ -6,11 +6,11 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from cxrtriage import __version__
+from cxrtriage.rows import RowFile, rows_to, save_picture, whole_lines
 
 if TYPE_CHECKING:
     from cxrtriage.ct.lesion_finder import LesionFinder
@@ -23,16 +23,21 @@ if TYPE_CHECKING:
     from cxrtriage.reading.saliency import Saliency
     from cxrtriage.reading.triage import Triage
 
-ALL_READ, WRONG_USAGE, SOME_REFUSED = 0, 2, 3
+ALL_READ, WRONG_USAGE, SOME_REFUSED, STOPPED = 0, 2, 3, 130
 
 CAUTION = "For research and teaching; not a medical device. A score is not a diagnosis."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 when all films were read, 3 when some were refused, 2 for wrong usage."""
+    """Run one command; 0 when all films were read, 3 when some were refused, 2 for wrong usage or a result
+    that cannot be written, 130 when the user stopped it."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    return int(options.run(options))
+    try:
+        return int(options.run(options))
+    except KeyboardInterrupt:
+        print("\nStopped; rows that were written are whole.", file=sys.stderr)
+        return STOPPED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,7 +50,18 @@ def _parser() -> argparse.ArgumentParser:
         description=f"Score films and write one JSON object a film, a line each. {CAUTION}",
     )
     assess.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="film, or folder to walk")
-    assess.add_argument("--out", type=Path, help="write the lines here instead of standard output")
+    assess.add_argument(
+        "--out",
+        type=Path,
+        help="write the lines here instead of standard output, each as soon as its film is read; "
+        "a file of that name is begun anew",
+    )
+    assess.add_argument(
+        "--go-on",
+        action="store_true",
+        help="keep the rows that --out holds and read only the films that are not among them: after a "
+        "stop, or for a folder that grows",
+    )
     assess.add_argument("--models", help="read with these nets only, by name, with commas between")
     assess.add_argument(
         "--operating-point",
@@ -86,7 +102,12 @@ def _parser() -> argparse.ArgumentParser:
     ct.add_argument(
         "paths", nargs="+", type=Path, metavar="PATH", help="folder of slices, ZIP, NIfTI volume or one file"
     )
-    ct.add_argument("--out", type=Path, help="write the lines here instead of standard output")
+    ct.add_argument(
+        "--out",
+        type=Path,
+        help="write the lines here instead of standard output, each as soon as its series is read; "
+        "a file of that name is begun anew",
+    )
     ct.add_argument(
         "--masks",
         type=Path,
@@ -117,6 +138,9 @@ def _assess(options: argparse.Namespace) -> int:
     if missing:
         print(f"There is no file or folder {missing[0]}.", file=sys.stderr)
         return WRONG_USAGE
+    if options.go_on and options.out is None:
+        print("--go-on needs --out, the file of rows to go on with.", file=sys.stderr)
+        return WRONG_USAGE
     from cxrtriage.film.read import start_reader
 
     start_reader()  # while the nets are loaded
@@ -137,19 +161,70 @@ def _assess(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return WRONG_USAGE
+    for said in _missing_parts(triage):
+        print(said, file=sys.stderr)
     films = list(_walk(options.paths))
     out = options.out.resolve() if options.out else None
     # A table that is being written into a folder that is being read is no film.
     films = [path for path in films if path.resolve() != out]
+    rows = None
     try:
+        known = _rows_known(options.out, triage) if options.go_on else {}
         if options.maps:
             options.maps.mkdir(parents=True, exist_ok=True)
-        with options.out.open("w", encoding="utf-8") if options.out else nullcontext(sys.stdout) as stream:
-            refused = _assess_all(films, triage, stream, options)
+        with rows_to(options.out, go_on=options.go_on) as rows:
+            refused = _assess_all(films, triage, rows, options, known)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return WRONG_USAGE
     except OSError as error:
-        print(f"The result cannot be written: {error}.", file=sys.stderr)
+        print(_not_written(error, rows), file=sys.stderr)
         return WRONG_USAGE
     return SOME_REFUSED if refused else ALL_READ
+
+
+def _not_written(error: OSError, rows: RowFile | None) -> str:
+    kept = f" Rows written before it are whole: {rows.written}." if rows and rows.written else ""
+    return f"The result cannot be written: {error}.{kept}"
+
+
+def _missing_parts(triage: Triage) -> Iterator[str]:
+    """A sentence for each part that reading does without."""
+    for error in triage.problems.values():
+        yield f"{error.message} The rest is read without it."
+    if not triage.has_gate:
+        yield "No gate is installed, so nothing checks that these are frontal chest films."
+    if triage.severity_card is None and "severity" not in triage.problems:
+        yield "No severity nets are installed, so zones and scales are not read."
+
+
+def _rows_known(path: Path, triage: Triage) -> dict[tuple[str, str | None], str]:
+    """Status by file and checksum of the rows in a file; ValueError with a sentence where they are not rows
+    of these nets and thresholds, since one file would then hold numbers that cannot be compared."""
+    from cxrtriage.reading.assessment import Assessment
+
+    known: dict[tuple[str, str | None], str] = {}
+    for line in whole_lines(path) if path.exists() else []:
+        try:
+            row = Assessment.from_json(line.decode("utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path} holds lines that are no rows of films; name another file.") from error
+        points = (
+            {score.operating_point for score in row.diagnosis.classes.values()} if row.diagnosis else set()
+        )
+        if row.versions != triage.versions or points - {triage.operating_point}:
+            raise ValueError(f"{path} holds rows of other nets or thresholds; name another file.")
+        known[row.file, row.sha256] = row.status
+    return known
+
+
+def _checksum(path: Path) -> str | None:
+    from cxrtriage.weights import checksum
+
+    try:
+        return checksum(path)
+    except OSError:
+        return None
 
 
 def _walk(paths: Sequence[Path]) -> Iterator[Path]:
@@ -163,16 +238,30 @@ def _walk(paths: Sequence[Path]) -> Iterator[Path]:
             yield path
 
 
-def _assess_all(films: Sequence[Path], triage: Triage, stream: TextIO, options: argparse.Namespace) -> int:
-    """Write a row a film as soon as it is read, so that a row once written survives what follows."""
+def _assess_all(
+    films: Sequence[Path],
+    triage: Triage,
+    rows: RowFile,
+    options: argparse.Namespace,
+    known: dict[tuple[str, str | None], str],
+) -> int:
+    """Write a row a film as soon as it is read, so that a row once written survives what follows.
+
+    `known`: films whose row is there already. Maps come before their row: what has a row has its maps.
+    """
     refusals: Counter[str] = Counter()
+    kept = 0
     names: Counter[str] = Counter()
     maps: Path | None = options.maps
     for number, path in enumerate(films, start=1):
         if sys.stderr.isatty():
             print(f"\r{number}/{len(films)} {path.name[:60]:60}", end="", file=sys.stderr)
+        status = known.get((str(path), _checksum(path))) if known else None
+        if status is not None:
+            kept += 1
+            names[path.stem] += status == "read"
+            continue
         assessment, film, found = _assess_one(path, triage, options)
-        print(assessment.to_json(), file=stream, flush=True)
         if assessment.status == "refused":
             refusals[assessment.codes[0]] += 1
         if maps is not None and film is not None and found:
@@ -180,12 +269,14 @@ def _assess_all(films: Sequence[Path], triage: Triage, stream: TextIO, options: 
             # Films of the same name from different folders do not overwrite each other's maps.
             stem = path.stem if names[path.stem] == 1 else f"{path.stem}-{names[path.stem]}"
             _write_maps(film, found, maps, stem)
+        rows.write(assessment.to_json())
     if sys.stderr.isatty():
         print(file=sys.stderr)
     refused = sum(refusals.values())
     reasons = ", ".join(f"{code} {count}" for code, count in refusals.most_common())
     print(
-        f"{len(films) - refused} read, {refused} refused{f' ({reasons})' if reasons else ''}. {CAUTION}",
+        f"{len(films) - refused - kept} read, {refused} refused{f' ({reasons})' if reasons else ''}"
+        f"{f', {kept} kept as they were' if kept else ''}. {CAUTION}",
         file=sys.stderr,
     )
     return refused
@@ -200,23 +291,27 @@ def _assess_one(
     from cxrtriage.film.film import FilmError
     from cxrtriage.film.read import read_film
     from cxrtriage.gate.gate import righted
+    from cxrtriage.weights import WeightsError
 
     began = time.perf_counter()
     try:
         film = read_film(path)
     except FilmError as error:
-        return triage.refusal(error, file=str(path)), None, []
+        return replace(triage.refusal(error, file=str(path)), sha256=_checksum(path)), None, []
     read = round(time.perf_counter() - began, 4)
     amiss: tuple[str, ...] = ()
-    if options.fix and (checked := triage.checked(film)) is not None and checked.rightable:
-        film, amiss = righted(film, checked), checked.codes
-    assessment, found = triage.read(
-        film,
-        file=str(path),
-        maps=options.maps is not None,
-        method=_method(options),
-        read_anyway=options.read_anyway,
-    )
+    try:
+        if options.fix and (checked := triage.checked(film)) is not None and checked.rightable:
+            film, amiss = righted(film, checked), checked.codes
+        assessment, found = triage.read(
+            film,
+            file=str(path),
+            maps=options.maps is not None,
+            method=_method(options),
+            read_anyway=options.read_anyway,
+        )
+    except WeightsError as error:  # a net gave no number for this film; another film may have one
+        return triage.refusal(error, file=str(path), film=film), None, []
     codes = tuple(dict.fromkeys((*amiss, *assessment.codes)))
     return replace(assessment, codes=codes, seconds={**assessment.seconds, "read": read}), film, found
 
@@ -238,7 +333,8 @@ def _write_maps(film: Film, found: Sequence[Saliency], folder: Path, stem: str) 
     for class_name in dict.fromkeys(saliency.class_name for saliency in found):
         mean = mean_saliency([saliency for saliency in found if saliency.class_name == class_name])
         method = "" if mean.method == GRAD_CAM else f".{mean.method.lower()}"
-        Image.fromarray(overlay(film, mean.map)).save(folder / f"{stem}.{class_name}{method}.png")
+        picture = Image.fromarray(overlay(film, mean.map))
+        save_picture(picture, folder / f"{stem}.{class_name}{method}.png")
 
 
 def _ct(options: argparse.Namespace) -> int:
@@ -261,11 +357,12 @@ def _ct(options: argparse.Namespace) -> int:
         return WRONG_USAGE
     rule = finder.rule
     rule = replace(rule, slices=options.slices or rule.slices, min_area=options.min_area or rule.min_area)
+    rows = None
     try:
-        with options.out.open("w", encoding="utf-8") if options.out else nullcontext(sys.stdout) as stream:
-            said = list(_read_series(options.paths, finder, rule, stream, options.masks))
+        with rows_to(options.out) as rows:
+            said = list(_read_series(options.paths, finder, rule, rows, options.masks))
     except OSError as error:
-        print(f"The result cannot be written: {error}.", file=sys.stderr)
+        print(_not_written(error, rows), file=sys.stderr)
         return WRONG_USAGE
     counts = Counter(said)
     words = ", ".join(f"{count} {word}" for word, count in counts.items())
@@ -274,7 +371,7 @@ def _ct(options: argparse.Namespace) -> int:
 
 
 def _read_series(
-    paths: Sequence[Path], finder: LesionFinder, rule: Rule, stream: TextIO, masks: Path | None
+    paths: Sequence[Path], finder: LesionFinder, rule: Rule, rows: RowFile, masks: Path | None
 ) -> Iterator[str]:
     """Write a row a series as soon as it is read; gives what is decided of each."""
     from cxrtriage.ct.read import read_series
@@ -285,14 +382,14 @@ def _read_series(
         try:
             found = read_series(path)
         except SeriesError as error:
-            print(refusal(path.name, error).to_json(), file=stream, flush=True)
+            rows.write(refusal(path.name, error).to_json())
             yield "refused"
             continue
         several = len(found) > 1 or len(paths) > 1
         for one in found:
             folder = masks / _folder_name(one.name) if masks and several else masks
             reading = _read_one(one, finder, rule, folder)
-            print(reading.to_json(), file=stream, flush=True)
+            rows.write(reading.to_json())
             yield reading.decision or reading.status
 
 
@@ -303,16 +400,21 @@ def _read_one(series: Series, finder: LesionFinder, rule: Rule, masks: Path | No
 
     from cxrtriage.ct.reading import SeriesReader, refusal
     from cxrtriage.ct.series import SeriesError
+    from cxrtriage.weights import WeightsError
 
     reader = SeriesReader(series, finder, rule)
+    names: Counter[str] = Counter()
     try:
         for number, (one, found) in enumerate(reader.steps(), start=1):
             if sys.stderr.isatty():
                 print(f"\r{number}/{len(series.slices)} {one.name[:60]:60}", end="", file=sys.stderr)
             if masks is not None:
                 masks.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(found.lesion.astype(np.uint8) * 255).save(masks / f"{one.name}.png")
-    except SeriesError as error:
+                names[one.name] += 1
+                # Slices of one name, from files that differ in their ending, do not overwrite each other.
+                name = one.name if names[one.name] == 1 else f"{one.name}-{names[one.name]}"
+                save_picture(Image.fromarray(found.lesion.astype(np.uint8) * 255), masks / f"{name}.png")
+    except (SeriesError, WeightsError) as error:
         return refusal(series.name, error)
     finally:
         if sys.stderr.isatty():

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +47,10 @@ class OperatingPoint:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> OperatingPoint:
-        return cls(**{**values, "interval": tuple(values["interval"])})
+        low, high = values["interval"]
+        numbers = ("threshold", "sensitivity", "specificity", "spread")
+        kept = {name: float(values[name]) for name in numbers if name in values}
+        return cls(**{**values, **kept, "interval": (float(low), float(high))})
 
 
 @dataclass(frozen=True)
@@ -99,10 +104,18 @@ class Card:
         values = dict(values)
         if values.pop("schema", None) != _KIND:
             raise ValueError(f"not a {_KIND}")
+        kinds = {
+            str: ("name", "task", "architecture", "sha256", "licence"),
+            dict: ("options", "input", "settings", "lungs", "figures"),
+        }
+        for kind, keys in kinds.items():
+            if not all(isinstance(values[key], kind) for key in keys if key in values):
+                raise TypeError(f"not a {_KIND}")
         for key in ("classes", "cautions", "findings", "shown_findings"):
             values[key] = tuple(values.get(key, ()))
         values["calibration"] = {
-            name: Calibration(**parts) for name, parts in values.get("calibration", {}).items()
+            name: Calibration(**{part: float(value) for part, value in parts.items()})
+            for name, parts in values.get("calibration", {}).items()
         }
         values["operating_points"] = {
             name: {point: OperatingPoint.from_dict(v) for point, v in points.items()}
@@ -126,11 +139,38 @@ def read_card(name: str, folder: Path = WEIGHTS_FOLDER) -> Card:
         raise WeightsError(
             "weights_missing", f"The card {path.name} is not in {folder}; fetch the weights again."
         ) from error
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise WeightsError(
             "weights_damaged", f"The card {path.name} is damaged; fetch the weights again."
         ) from error
+    if card.name != name:
+        raise WeightsError(
+            "weights_damaged", f"The card {path.name} is that of other weights; fetch both again."
+        )
     return card
+
+
+@contextmanager
+def parts_of(card: Card) -> Iterator[None]:
+    """Where what a card says is taken apart: a part that is missing or of another kind is WeightsError."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise WeightsError(
+            "weights_damaged", f"The card {card.name}.json is damaged; fetch the weights again."
+        ) from error
+
+
+def need_numbers(values: Tensor, name: str, what: str = "film") -> None:
+    """WeightsError `no_score` where a net (`name`) gave NaN or infinity for a film or a series.
+
+    To be asked of what comes out of the net itself: a sigmoid makes a score of 1 of infinity, and a
+    comparison with NaN is false, which would read as nothing found.
+    """
+    import torch
+
+    if not bool(torch.isfinite(values).all()):
+        raise WeightsError("no_score", f"{name} gave no number for this {what}; nothing is shown.")
 
 
 def write_card(card: Card, folder: Path = WEIGHTS_FOLDER) -> Path:
@@ -185,9 +225,13 @@ def load_net(card: Card, folder: Path = WEIGHTS_FOLDER) -> Any:
         state = load_file(path)
         net = nets.build(card.architecture, **card.options)
         net.load_state_dict(state, strict=True)
-    except (SafetensorError, RuntimeError, ValueError, TypeError) as error:
+    except (SafetensorError, RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise WeightsError(
             "weights_damaged", f"The weights {path.name} do not fit their card; fetch both again."
         ) from error
+    if not all(bool(part.isfinite().all()) for part in state.values()):
+        raise WeightsError(
+            "weights_damaged", f"The weights {path.name} hold what is no number (NaN); fetch them again."
+        )
     net.float().eval().requires_grad_(False)
     return net

@@ -1,5 +1,7 @@
 """The reading page: one film, large, and what the models say of it."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from cxrtriage.film.adjustment import Adjustment
@@ -101,6 +103,9 @@ with severity_place:
         place=readings.place_of_map(film, wanted, shown) if film is not None and shown is not None else None,
         waiting=texts["severity_wait" if film is None else "not_read" if turned_away else "reading_film"],
     )
+    if shown is not None and "severity_failed" in shown.codes:
+        for error in readings.problems():
+            panels.problem(texts.fill("bad_file", message=error.message, code=error.code))
 
 with prevalence_place:
     prevalence_panel(texts, shown or as_filed)
@@ -113,7 +118,8 @@ with about_place:
         panels.about_line(texts, shown)
         st.download_button(
             texts["download"],
-            shown.to_json(),
+            # A film may have been opened under another name before.
+            replace(shown, file=opened.name if opened else shown.file).to_json(),
             file_name=f"{shown.sha256}.json",
             mime="application/json",
             help=texts["download_help"],

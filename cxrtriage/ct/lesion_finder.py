@@ -14,7 +14,7 @@ from torch import nn
 from cxrtriage.ct.rule import Rule
 from cxrtriage.ct.series import Series
 from cxrtriage.ct.slice_form import Box, SliceForm, levelled, tissue_level
-from cxrtriage.weights import WEIGHTS_FOLDER, Card, load_net, read_card
+from cxrtriage.weights import WEIGHTS_FOLDER, Card, load_net, need_numbers, parts_of, read_card
 
 LESION_NET = "ct_lesion"
 # Slices looked at in full to find where the lungs are, spread over the series.
@@ -60,12 +60,13 @@ class LesionFinder:
     def __init__(self, card: Card, net: nn.Module) -> None:
         self.card = card
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
-        self.form = SliceForm.from_dict(card.input)
-        reading = card.settings.get("reading", {})
-        self.threshold = float(reading.get("threshold", 0.5))
-        # A lesion of which the net is sure at no pixel is none: most that it marks by mistake are so.
-        self.peak = float(reading.get("peak", 0.0))
-        self.rule = Rule(**reading.get("rule", {}))
+        with parts_of(card):
+            self.form = SliceForm.from_dict(card.input)
+            reading = card.settings.get("reading", {})
+            self.threshold = float(reading.get("threshold", 0.5))
+            # A lesion of which the net is sure at no pixel is none: most that it marks by mistake are so.
+            self.peak = float(reading.get("peak", 0.0))
+            self.rule = Rule(**reading.get("rule", {}))
 
     @classmethod
     def load(cls, name: str = LESION_NET, folder: Path = WEIGHTS_FOLDER) -> LesionFinder:
@@ -118,13 +119,18 @@ class LesionFinder:
         return self.form.widened(box, rows, columns)
 
     def chances(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """Levelled pictures (rows, columns of the form) -> (pictures, 2, rows, columns) float32 chances."""
+        """Levelled pictures (rows, columns of the form) -> (pictures, 2, rows, columns) float32 chances.
+
+        WeightsError `no_score` where the net gives no number: NaN would read as a clear slice.
+        """
         found = []
         with torch.inference_mode():
             for start in range(0, len(pictures), _BATCH):
                 batch = torch.from_numpy(np.stack(pictures[start : start + _BATCH]))[:, None]
                 batch = (batch / 127.5 - 1).to(memory_format=torch.channels_last)
-                found.append(self.net(batch).sigmoid().numpy())
+                logits = self.net(batch)
+                need_numbers(logits, self.card.name, "series")
+                found.append(logits.sigmoid().numpy())
         return np.concatenate(found)
 
     def find(self, series: Series, view: SeriesView) -> Iterator[Found]:

@@ -16,6 +16,7 @@ from cxrtriage.ct.lesion_finder import Found, LesionFinder
 from cxrtriage.ct.rule import Decision, Evidence, LesionBox, Rule, decide, lesions_of, quadrants_hit
 from cxrtriage.ct.series import Series, SeriesError, Slice
 from cxrtriage.film.film import FilmError
+from cxrtriage.weights import WeightsError
 
 SCHEMA = "cxrtriage/ct/1"
 
@@ -73,8 +74,8 @@ class CtReading:
         return sum(bool(one.boxes) for one in self.slices)
 
 
-def refusal(name: str, error: FilmError) -> CtReading:
-    """What is said of files that are no series."""
+def refusal(name: str, error: FilmError | WeightsError) -> CtReading:
+    """What is said of files that are no series, and of a series that the net gave no number for."""
     return CtReading(
         name, "refused", (error.code,), error.message, versions={"cxrtriage": __version__, "weights": {}}
     )

@@ -173,6 +173,20 @@ _NOTES: dict[str, dict[Language, str]] = {
     },
 }
 
+# What the nets could not tell; which net it was, the message beside the code says.
+_NETS: dict[str, dict[Language, str]] = {
+    "no_score": {
+        "en": "A net gave no number for this film, so nothing of it is told; fetch the weights again.",
+        "ko": "모델이 숫자를 내지 못해 결과를 표시하지 않습니다. 모델 파일을 다시 받아 주세요.",
+    },
+    "severity_failed": {
+        "en": "A severity net is damaged or gave no number, so zones and scales were not read; "
+        "fetch the weights again.",
+        "ko": "중증도 모델이 손상되었거나 숫자를 내지 못해 구역과 척도를 읽지 않았습니다. "
+        "모델 파일을 다시 받아 주세요.",
+    },
+}
+
 # A CT series: what refuses it, and what is said beside its result.
 _SERIES: dict[str, dict[Language, str]] = {
     "no_slices": {
@@ -253,11 +267,12 @@ _SERIES: dict[str, dict[Language, str]] = {
 FILM_CODES: Final = frozenset(_FILM)
 GATE_CODES: Final = frozenset(_GATE)
 LUNG_CODES: Final = frozenset(_LUNGS)
+NET_CODES: Final = frozenset(_NETS)
 SERIES_CODES: Final = frozenset(_SERIES)
 NOTE_CODES: Final = frozenset(_NOTES) | {"photograph"}
 
 SENTENCES: Final[Mapping[str, Mapping[Language, str]]] = MappingProxyType(
-    _FILM | _GATE | _LUNGS | _SERIES | _NOTES
+    _FILM | _GATE | _LUNGS | _NETS | _SERIES | _NOTES
 )
 
 

@@ -12,7 +12,7 @@ import torch
 
 from cxrtriage.film.film import Film
 from cxrtriage.nets.gate import KINDS, SIGNS, GateNet
-from cxrtriage.weights import WEIGHTS_FOLDER, Card, load_net, read_card
+from cxrtriage.weights import WEIGHTS_FOLDER, Card, load_net, need_numbers, parts_of, read_card
 
 GATE = "gate"
 Verdict = Literal["accepted", "cautioned", "refused"]
@@ -101,8 +101,10 @@ class Gate:
 
     def __init__(self, card: Card, net: GateNet) -> None:
         self.card, self.net = card, net
-        self.size = int(card.input["size"])
-        self.thresholds = Thresholds(**card.settings.get("thresholds", {}))
+        with parts_of(card):
+            self.size = int(card.input["size"])
+            limits = card.settings.get("thresholds", {})
+            self.thresholds = Thresholds(**{name: float(limit) for name, limit in limits.items()})
 
     @classmethod
     def load(cls, folder: Path = WEIGHTS_FOLDER) -> Gate:
@@ -124,12 +126,16 @@ class Gate:
         return self.looks([picture])[0]
 
     def looks(self, pictures: list[np.ndarray]) -> list[Look]:
+        """The same of several; WeightsError `no_score` where the net gives no number: then nothing passes."""
         batch = torch.from_numpy(np.stack(pictures))[:, None].float() / 127.5 - 1
         with torch.inference_mode():
             features = self.net.features(batch)
             out = self.net.heads(features)
+            away = self.net.distance(features)
+            for said in (*out.values(), away):
+                need_numbers(said, self.card.name)
             kinds, turns = out["kind"].softmax(1).tolist(), out["turn"].softmax(1).tolist()
-            signs, distance = out["sign"].sigmoid().tolist(), self.net.distance(features).tolist()
+            signs, distance = out["sign"].sigmoid().tolist(), away.tolist()
         return [
             Look(
                 dict(zip(KINDS, kinds[n], strict=True)),

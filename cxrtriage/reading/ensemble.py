@@ -68,6 +68,11 @@ def read_ensemble(folder: Path = WEIGHTS_FOLDER) -> Ensemble:
         values["members"] = tuple(values["members"])
         if not values["members"] or not set(values["members"]) <= set(values["weights"]):
             raise ValueError("the members are not among the nets")
+        if not isinstance(values["default_operating_point"], str):
+            raise TypeError("the operating point has no name")
+        for net in ("lungs", "findings"):  # none, or a net by its name
+            if values[net] and not isinstance(values[net]["name"], str):
+                raise TypeError(f"{net} has no name")
         return Ensemble(**values)
     except FileNotFoundError as error:
         raise WeightsError(

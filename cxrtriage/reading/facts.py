@@ -212,7 +212,7 @@ def _ensemble_figures(ensemble: Ensemble, cards: tuple[Card, ...], results: Path
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return values
+    return values if isinstance(values, dict) else None

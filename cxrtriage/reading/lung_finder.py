@@ -11,7 +11,7 @@ from torch import nn
 from cxrtriage.film.film import Film
 from cxrtriage.reading.input_form import InputForm
 from cxrtriage.reading.lungs import Lungs
-from cxrtriage.weights import WEIGHTS_FOLDER, Card, load_net, read_card
+from cxrtriage.weights import WEIGHTS_FOLDER, Card, load_net, need_numbers, parts_of, read_card
 
 
 class LungFinder:
@@ -19,7 +19,8 @@ class LungFinder:
 
     def __init__(self, card: Card, net: nn.Module) -> None:
         self.card, self.net = card, net
-        self.form = InputForm.from_dict(card.input)
+        with parts_of(card):
+            self.form = InputForm.from_dict(card.input)
 
     @classmethod
     def load(cls, name: str, folder: Path = WEIGHTS_FOLDER) -> LungFinder:
@@ -43,7 +44,9 @@ class LungFinder:
         """(films, size, size) uint8 -> (films, 2, size, size) float32 chances, one a convention."""
         with torch.inference_mode():
             batch = torch.cat([self.form.tensor(image) for image in images])
-            chances: np.ndarray = self.net(batch).sigmoid().numpy()
+            logits = self.net(batch)
+            need_numbers(logits, self.card.name)
+            chances: np.ndarray = logits.sigmoid().numpy()
         return chances
 
     def find(self, film: Film) -> Lungs:

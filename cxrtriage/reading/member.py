@@ -15,7 +15,16 @@ from cxrtriage.reading.lungs import Lungs
 from cxrtriage.reading.map_methods import GRAD_CAM, RELEVANCE, MapMethod
 from cxrtriage.reading.relevance import relevance_through
 from cxrtriage.reading.saliency import Saliency, grad_cam
-from cxrtriage.weights import WEIGHTS_FOLDER, Calibration, Card, WeightsError, load_net, read_card
+from cxrtriage.weights import (
+    WEIGHTS_FOLDER,
+    Calibration,
+    Card,
+    WeightsError,
+    load_net,
+    need_numbers,
+    parts_of,
+    read_card,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +39,9 @@ class Member:
     def load(cls, name: str, folder: Path = WEIGHTS_FOLDER) -> Member:
         """Card and weights of `name`; WeightsError where they are missing or damaged."""
         card = read_card(name, folder)
-        return cls(card, load_net(card, folder), InputForm.from_dict(card.input))
+        with parts_of(card):
+            form = InputForm.from_dict(card.input)
+        return cls(card, load_net(card, folder), form)
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """(films, size, size) uint8 in the input form -> (films, classes + findings) float64 logits."""
@@ -60,6 +71,7 @@ class Member:
         """Calibrated probability by class and finding, from what `look` gave."""
         with torch.no_grad():
             logits = self.net.forward_head(maps)
+        need_numbers(logits, self.card.name)
         scores = self.probabilities(logits.double().numpy())[0]
         if not np.isfinite(scores).all():
             raise WeightsError(
@@ -101,6 +113,8 @@ class Member:
         self, film: Film, lungs: Lungs | None, class_name: str, raw: np.ndarray, method: MapMethod = GRAD_CAM
     ) -> Saliency:
         """The raw map of a class, made by `method`, in film pixels, 1 at its strongest place."""
+        if not np.isfinite(raw).all():
+            raise WeightsError("no_score", f"{self.card.name} gave no map for this film; nothing is shown.")
         peak = float(raw.max())
         empty = not peak > 0
         map_ = np.zeros((film.rows, film.columns), np.float32)

@@ -16,7 +16,7 @@ from cxrtriage.reading.input_form import InputForm
 from cxrtriage.reading.lungs import Lungs
 from cxrtriage.reading.severity_card import SeverityCard, read_severity_card
 from cxrtriage.reading.zones import zones_of
-from cxrtriage.weights import WEIGHTS_FOLDER, Card, WeightsError, load_net, read_card
+from cxrtriage.weights import WEIGHTS_FOLDER, Card, WeightsError, load_net, need_numbers, parts_of, read_card
 
 # Opacity below which a film is of each category; more is severe. Lara 2025 (arXiv:2502.16622) bins opacity
 # 0 to 6 into three; 0 to 2, 3 to 4 and 5 to 6 are our own cut, since the paper's could not be had.
@@ -49,7 +49,8 @@ class SeverityReader:
 
     def __init__(self, card: SeverityCard, cards: list[Card], nets: list[torch.nn.Module]) -> None:
         self.card, self.cards, self.nets = card, cards, nets
-        self.form = InputForm.from_dict(cards[0].input)
+        with parts_of(cards[0]):
+            self.form = InputForm.from_dict(cards[0].input)
         if any(other.input != cards[0].input for other in cards):
             raise WeightsError("weights_damaged", "The severity nets do not take the same picture.")
 
@@ -82,15 +83,14 @@ class SeverityReader:
         inputs, numbers = self.form.tensor(picture), torch.from_numpy(zones)[None]
         with torch.no_grad():
             said = [net(inputs, numbers) for net in self.nets]
+        for card, one in zip(self.cards, said, strict=True):
+            for part in ("array", "brixia", "extent", "opacity", "map"):
+                need_numbers(getattr(one, part), card.name)
         mean = {
             part: torch.stack([getattr(one, part)[0] for one in said]).double().mean(dim=0).numpy()
             for part in ("array", "brixia", "extent", "opacity")
         }
         chances = torch.stack([one.map[0].sigmoid() for one in said]).mean(dim=0).numpy()
-        if not all(np.isfinite(value).all() for value in mean.values()):
-            raise WeightsError(
-                "no_score", "The severity nets gave no number for this film; nothing is shown."
-            )
         return SeverityScores(
             mean["array"], mean["brixia"], float(mean["extent"]), float(mean["opacity"]), chances
         )

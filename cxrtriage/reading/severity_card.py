@@ -51,6 +51,8 @@ class SeverityCard:
     def from_dict(cls, values: dict[str, Any]) -> SeverityCard:
         if values["schema"] != _KIND or set(values["widths"]) != set(SCALES) or not values["members"]:
             raise ValueError(f"not a {_KIND}")
+        if not all(isinstance(digits, str) for digits in values["members"].values()):
+            raise TypeError("a member has no checksum")
         factor, shift = values["array"]
         return cls(
             dict(values["members"]),
@@ -80,5 +82,5 @@ def read_severity_card(folder: Path = WEIGHTS_FOLDER) -> SeverityCard | None:
         return SeverityCard.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise WeightsError("weights_damaged", f"{path.name} is damaged; fetch the weights again.") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -44,11 +44,13 @@ class Triage:
         operating_point: str | None = None,
         severity: SeverityReader | None = None,
         gate: Gate | None = None,
+        problems: Mapping[str, WeightsError] | None = None,
     ) -> None:
         """`findings` is the net whose findings are shown; it may be one of the members. `severity`: the nets
         that tell how much of the lungs is affected. `gate`: what keeps from being read what is no chest film.
 
         `operating_point` names the thresholds to hold the scores against; by default the card's own.
+        `problems`: by part (`findings`, `severity`), why it is not here; reading can do without these.
         """
         if not members:
             raise WeightsError("weights_missing", "There are no weights to read with; fetch them again.")
@@ -56,15 +58,9 @@ class Triage:
         self._points, default = _points(self.cards, ensemble)
         self.operating_point = self._known(operating_point or default)
         self._lungs, self._findings, self._severity, self._gate = lungs, findings, severity, gate
+        self.problems = dict(problems or {})
         cards = [member.card for member in [*members, *([findings] if findings else [])]]
-        for card in [*cards, *(severity.cards if severity else [])]:
-            needed = card.lungs
-            if needed and (lungs is None or lungs.version != needed):
-                raise WeightsError(
-                    "weights_damaged",
-                    f"{card.name} was measured with the lung net {needed['name']} "
-                    f"{needed['sha256']}, which is not there; fetch the weights again.",
-                )
+        _need_lungs([*cards, *(severity.cards if severity else [])], lungs)
 
     @classmethod
     def load(
@@ -76,7 +72,8 @@ class Triage:
         """The nets of a folder of weights, the ensemble's members or those of `models`.
 
         Raises WeightsError where weights, card or ensemble are missing or damaged, or a name is
-        unknown.
+        unknown. Damaged nets of severity or findings are left out, and `problems` says why: the scores do
+        without them. A damaged gate is not left out, for it keeps from being read what should not be.
         """
         folder = folder or WEIGHTS_FOLDER
         ensemble = read_ensemble(folder)
@@ -88,16 +85,30 @@ class Triage:
                 f"There is no model {', '.join(unknown)}; known are {', '.join(ensemble.weights)}.",
             )
         members = {name: Member.load(name, folder) for name in names}
-        findings = None
-        if ensemble.findings:
-            name = ensemble.findings["name"]
-            findings = members.get(name) or Member.load(name, folder)
-        severity = SeverityReader.load(folder)
         wanted = [member.card.lungs for member in members.values() if member.card.lungs]
-        wanted += [severity.lungs] if severity else []
         lungs = LungFinder.load(wanted[0]["name"], folder) if wanted else None
+        findings, severity = None, None
+        problems: dict[str, WeightsError] = {}
+        try:
+            if ensemble.findings:
+                name = ensemble.findings["name"]
+                findings = members.get(name) or Member.load(name, folder)
+                _need_lungs([findings.card], lungs)
+        except WeightsError as error:
+            findings = None
+            problems["findings"] = error
+        try:
+            severity = SeverityReader.load(folder)
+            if severity is not None and lungs is None and severity.lungs:
+                lungs = LungFinder.load(severity.lungs["name"], folder)
+            _need_lungs(severity.cards if severity else [], lungs)
+        except WeightsError as error:
+            severity = None
+            problems["severity"] = error
         gate = Gate.load(folder) if (folder / f"{GATE}.json").is_file() else None
-        return cls(list(members.values()), ensemble, lungs, findings, operating_point, severity, gate)
+        return cls(
+            list(members.values()), ensemble, lungs, findings, operating_point, severity, gate, problems
+        )
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -173,6 +184,9 @@ class Triage:
         such maps draws none. What the gate refuses is not read, and what it
         cautions of is read only with `read_anyway`, which every output then says. `gated` False asks no gate:
         for what a reader made of a film that passed it, a crop of it for instance.
+
+        Raises WeightsError (`no_score`) where a net gives NaN or infinity: no score is made up from the
+        others. Where only the severity nets do, the scores stand and `severity_failed` is among the codes.
         """
         seconds = {"read": 0.0, "gate": 0.0, "diagnosis": 0.0, "saliency": 0.0, "severity": 0.0}
         began = time.perf_counter()
@@ -215,14 +229,14 @@ class Triage:
         ]
         seconds["saliency"] = time.perf_counter() - began
         began = time.perf_counter()
-        severity = self._told_severity(film, lungs, images)
+        severity, failed = self._told_severity(film, lungs, images)
         seconds["severity"] = time.perf_counter() - began
         assessment = Assessment(
             file=file,
             sha256=film.sha256,
             status="read",
             versions=self.versions,
-            codes=(*film.notes, *gate_codes, *(lungs.codes if lungs else ())),
+            codes=(*film.notes, *gate_codes, *(lungs.codes if lungs else ()), *failed),
             film=FilmFacts.of(film),
             gate=gate.to_dict() if gate is not None else None,
             diagnosis=diagnosis,
@@ -251,12 +265,20 @@ class Triage:
         )
 
     @property
+    def has_gate(self) -> bool:
+        """Whether something checks that a film is a frontal chest film."""
+        return self._gate is not None
+
+    @property
     def severity_card(self) -> SeverityCard | None:
         """What was measured of severity; None where no nets for it are installed."""
         return self._severity.card if self._severity else None
 
     def severity_map(self, film: Film) -> SeverityMap | None:
-        """Where a lesion is likely; None where severity cannot be told (no nets for it, or not two lungs)."""
+        """Where a lesion is likely; None where severity cannot be told (no nets for it, or not two lungs).
+
+        Raises WeightsError (`no_score`) where a net gives no number.
+        """
         lungs = self._lungs.find(film) if self._lungs else None
         scores = self._severity_scores(film, lungs, {})
         if self._severity is None or lungs is None or scores is None:
@@ -265,11 +287,15 @@ class Triage:
 
     def _told_severity(
         self, film: Film, lungs: Lungs | None, images: dict[object, np.ndarray]
-    ) -> Severity | None:
-        scores = self._severity_scores(film, lungs, images)
+    ) -> tuple[Severity | None, tuple[str, ...]]:
+        """Severity, and the code to say where its nets are damaged or gave no number."""
+        try:
+            scores = self._severity_scores(film, lungs, images)
+        except WeightsError:
+            return None, ("severity_failed",)
         if self._severity is None or lungs is None or scores is None:
-            return None
-        return self._severity.severity(scores, lungs)
+            return None, ("severity_failed",) if "severity" in self.problems else ()
+        return self._severity.severity(scores, lungs), ()
 
     def _severity_scores(
         self, film: Film, lungs: Lungs | None, images: dict[object, np.ndarray]
@@ -299,9 +325,16 @@ class Triage:
         raw = chosen.raw_map(chosen.look(chosen.form.image(film, lungs)), class_name, method)
         return chosen.saliency(film, lungs, class_name, raw, method)
 
-    def refusal(self, error: FilmError, *, file: str = "", data: bytes | None = None) -> Assessment:
-        """The row of a file that could not be read as a film."""
-        sha256 = hashlib.sha256(data).hexdigest() if data is not None else None
+    def refusal(
+        self,
+        error: FilmError | WeightsError,
+        *,
+        file: str = "",
+        data: bytes | None = None,
+        film: Film | None = None,
+    ) -> Assessment:
+        """The row of a file that could not be read as a film, or of a film that a net gave no number for."""
+        sha256 = hashlib.sha256(data).hexdigest() if data is not None else film.sha256 if film else None
         return Assessment(
             file=file,
             sha256=sha256,
@@ -309,6 +342,7 @@ class Triage:
             versions=self.versions,
             codes=(error.code,),
             message=error.message,
+            film=FilmFacts.of(film) if film else None,
         )
 
     def _diagnosis(
@@ -325,6 +359,18 @@ class Triage:
             for class_name, values in by_class.items()
         }
         return Diagnosis(classes, scores, any(score.call == "uncertain" for score in classes.values()))
+
+
+def _need_lungs(cards: Sequence[Card], lungs: LungFinder | None) -> None:
+    """WeightsError where a net was measured with another lung net than the one that is there."""
+    for card in cards:
+        needed = card.lungs
+        if needed and (lungs is None or lungs.version != needed):
+            raise WeightsError(
+                "weights_damaged",
+                f"{card.name} was measured with the lung net {needed['name']} "
+                f"{needed['sha256']}, which is not there; fetch the weights again.",
+            )
 
 
 def _points(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import cv2
@@ -20,6 +21,8 @@ BOX_COLOUR = (255, 70, 60)
 _MONTAGE_WIDTH = 6
 _TILE = 220
 _QUALITY = 88
+# What starts a formula, in full width too, where a cell may begin.
+_FORMULA = re.compile(r"""(^|[;,|"\t\r\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])""")
 
 
 def viewing_greys(series: Series, pixels: np.ndarray) -> np.ndarray:
@@ -107,7 +110,9 @@ def table_rows(slices: Sequence[SliceReading], quadrant_names: Sequence[str]) ->
 
 
 def csv_cell(value: object) -> object:
-    """A value safe to open in a spreadsheet: words that would be taken for a formula start with a quote."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return value
+    """A value safe to open in a spreadsheet: words that would be taken for a formula get a quote before them.
+
+    Also behind what another country's spreadsheet takes for the end of a cell (a semicolon, a tab, a quote).
+    https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    return _FORMULA.sub(r"\1'", value) if isinstance(value, str) else value

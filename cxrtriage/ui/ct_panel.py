@@ -198,11 +198,15 @@ def rule_settings(texts: Texts, session: CtSession) -> None:
 def table_and_export(texts: Texts, session: CtSession, reading: CtReading | None) -> None:
     if reading is None or not (session.done or session.stopped):
         return
-    rows = table_rows(reading.slices, texts["ct_quadrants"].split("|"))
+    rows = [
+        # The table on the page can be saved as CSV too.
+        {key: csv_cell(value) for key, value in row.items()}
+        for row in table_rows(reading.slices, texts["ct_quadrants"].split("|"))
+    ]
     lines = io.StringIO()
     writer = csv.DictWriter(lines, fieldnames=list(rows[0]))
     writer.writeheader()
-    writer.writerows({key: csv_cell(value) for key, value in row.items()} for row in rows)
+    writer.writerows(rows)
     with st.container(horizontal=True, key="ct_export"):
         st.download_button(
             texts["ct_save_json"], reading.to_json(indent=1), "ct_series.json", "application/json",

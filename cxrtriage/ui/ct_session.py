@@ -15,6 +15,7 @@ from cxrtriage.ct.series import Series, SeriesError
 from cxrtriage.show.ct import encoded, outlines, viewing_greys
 from cxrtriage.ui.ct_viewer import SLICES_A_PACK, Stack, pack_slices
 from cxrtriage.ui.texts import Texts
+from cxrtriage.weights import WeightsError
 
 if TYPE_CHECKING:
     from cxrtriage.ct.lesion_finder import LesionFinder
@@ -99,7 +100,8 @@ class CtSession:
         self.openings += 1
 
     def read_on(self, texts: Texts, finder: LesionFinder) -> None:
-        """Read for about a second. `problem` where the series turns out to be none of a chest."""
+        """Read for about a second. `problem` where the series turns out to be none of a chest, or the net
+        gives no number; what was found before is let go then."""
         from cxrtriage.ct.reading import SeriesReader
 
         if self.reader is None:
@@ -113,8 +115,13 @@ class CtSession:
                 if time.monotonic() > until:
                     break
         except SeriesError as error:
-            self.problem = texts.fill("bad_file", message=error.in_language(texts.language), code=error.code)
-            self.reader, self._steps, self.stopped = None, None, True
+            self._fail(texts, error.in_language(texts.language), error.code)
+        except WeightsError as error:
+            self._fail(texts, error.message, error.code)
+
+    def _fail(self, texts: Texts, message: str, code: str) -> None:
+        self.problem = texts.fill("bad_file", message=message, code=code)
+        self.reader, self._steps, self.found, self.stopped = None, None, [], True
 
     def rule_by(self, slices: int, min_area: int) -> None:
         """Hold what was found against another rule."""

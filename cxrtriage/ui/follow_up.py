@@ -21,6 +21,7 @@ from cxrtriage.ui.change_words import (
     name_words,
 )
 from cxrtriage.ui.course import LONGEST_LABEL, CourseFilm, SessionCourse, visit_of
+from cxrtriage.ui.markdown import escaped
 from cxrtriage.ui.opening import opened_files, opening_row
 from cxrtriage.ui.panels import card, foot, gate_actions, problem
 from cxrtriage.ui.texts import Texts
@@ -107,7 +108,7 @@ def _film_card(texts: Texts, course: SessionCourse, film: CourseFilm) -> None:
         )
     with st.container(horizontal=True, key=f"course_film_row_{film.number}", vertical_alignment="bottom"):
         st.date_input(
-            texts.fill("course_date_of", name=film.name),
+            texts.fill("course_date_of", name=escaped(film.name)),
             film.date,
             min_value=_FIRST_DATE,
             max_value=_LAST_DATE,
@@ -119,7 +120,7 @@ def _film_card(texts: Texts, course: SessionCourse, film: CourseFilm) -> None:
         st.button(
             texts["course_remove"],
             key=f"course_remove_{film.number}",
-            help=texts.fill("course_remove_of", name=film.name),
+            help=texts.fill("course_remove_of", name=escaped(film.name)),
             on_click=course.remove,
             args=(film.number,),
         )

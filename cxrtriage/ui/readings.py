@@ -126,10 +126,17 @@ def _forget(film: Film) -> None:
 
 
 def assessed(film: Film, name: str) -> Assessment:
-    """What the models say of the film as filed, without maps; taken from this session if it has it."""
+    """What the models say of the film as filed, without maps; taken from this session if it has it.
+
+    A film that a net gives no number for is a refused one, so that the others are still read.
+    """
     found = kept_reading(film, Adjustment())
     if found is None:
-        found = loaded_triage().assess(film, file=name, read_anyway=film.sha256 in _anyway())
+        triage = loaded_triage()
+        try:
+            found = triage.assess(film, file=name, read_anyway=film.sha256 in _anyway())
+        except WeightsError as error:
+            found = triage.refusal(error, file=name, film=film)
     return found
 
 
@@ -152,6 +159,11 @@ def severity_errors() -> ErrorsOfScales | None:
     except WeightsError:  # which reading will speak of
         return None
     return ErrorsOfScales.from_figures(card.figures) if card else None
+
+
+def problems() -> tuple[WeightsError, ...]:
+    """Why parts that reading can do without are not there; asked of nets that are loaded."""
+    return tuple(loaded_triage().problems.values())
 
 
 def kept_maps(film: Film, adjustment: Adjustment, class_name: str) -> tuple[ReadMap, ...] | None:

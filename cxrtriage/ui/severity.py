@@ -8,7 +8,7 @@ from textwrap import wrap
 
 import streamlit as st
 
-from cxrtriage.film.codes import LUNG_CODES
+from cxrtriage.film.codes import LUNG_CODES, sentence
 from cxrtriage.reading.agreement import MUCH_OUTSIDE, Disagreement, MapPlace, Zone
 from cxrtriage.reading.assessment import Assessment, Scale, Severity
 from cxrtriage.reading.scale_errors import ErrorsOfScales
@@ -43,6 +43,9 @@ def severity_panel(
     its zones were not, the card stays empty and says why.
     """
     severity = assessment.severity if assessment else None
+    if assessment is not None and "severity_failed" in assessment.codes:
+        st.html(card(paragraphs(sentence("severity_failed", texts.language)), texts["severity"]))
+        return
     if severity is None and errors is None:
         st.html(card(paragraphs(texts["severity_no_net"]), texts["severity"]))
         return

@@ -52,7 +52,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
     def serve(script: str) -> str:
         if script not in servers:
             log = tmp_path_factory.mktemp("server") / "streamlit.log"
-            servers[script] = _start(script, log)
+            servers[script] = start_server(script, log)
         return servers[script][1]
 
     yield serve
@@ -61,15 +61,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
         process.wait(timeout=20)
 
 
-def _start(script: str, log: Path) -> tuple[subprocess.Popen[bytes], str]:
+def start_server(script: str, log: Path, **environment: str) -> tuple[subprocess.Popen[bytes], str]:
+    """A Streamlit server of a script (relative to the project), and its address."""
     port = _free_port()
     command = [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port),
                "--server.headless", "true", "--server.fileWatcherType", "none"]  # fmt: skip
     paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": paths, **environment}
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=ROOT, stdout=output, stderr=output, env={**os.environ, "PYTHONPATH": paths}
-        )
+        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, env=environment)
     address = f"http://127.0.0.1:{port}"
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:

@@ -9,20 +9,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_nets import STEPS, write_small_severity
 
-from cxrtriage import nets
 from cxrtriage.film.synthetic import draw_film
 from cxrtriage.reading.assessment import Assessment
-from cxrtriage.reading.input_form import InputForm
 from cxrtriage.reading.lung_finder import LungFinder
 from cxrtriage.reading.lungs import Lungs
 from cxrtriage.reading.severity import SeverityReader, calibrated_array, category_of
 from cxrtriage.reading.severity_card import SCALES, SEVERITY_FILE, SeverityCard, read_severity_card
 from cxrtriage.reading.triage import Triage
-from cxrtriage.weights import Card, WeightsError, save_net, write_card
-
-TRUNK = {"backbone": "mobilenet_v2", "classes": 1, "size": 64, "width": 16, "layers": 2, "heads": 2}
-STEPS = {name: ((most / 2, 0.5), (most, 1.0)) for name, most in SCALES.items()}
+from cxrtriage.weights import WeightsError
 
 
 @pytest.fixture
@@ -30,17 +26,7 @@ def severity_folder(weights_folder, tmp_path):
     """The folder of three classifiers with two untrained severity nets more."""
     for path in weights_folder.iterdir():
         (tmp_path / path.name).symlink_to(path)
-    lungs = Card.from_dict(json.loads((tmp_path / "tb_a.json").read_text())).lungs
-    members = {}
-    for number in (1, 2):
-        name, options = f"severity_{number}", {"trunk": TRUNK}
-        sha256 = save_net(nets.build("severity", trunk=dict(TRUNK)), tmp_path / f"{name}.safetensors")
-        form = InputForm(size=64, region="lungs").to_dict()
-        card = Card(name, "severity", (), "severity", options, form, sha256, "none", lungs=lungs)
-        write_card(card, tmp_path)
-        members[name] = sha256[:12]
-    card = SeverityCard(members, (1.0, 0.0), STEPS, {"ours": {}, "readers": {}})
-    (tmp_path / SEVERITY_FILE).write_text(json.dumps(card.to_dict()))
+    write_small_severity(tmp_path)
     return tmp_path
 
 

@@ -1,0 +1,29 @@
+"""The reading page with the app's frame and small untrained nets, from the folder in SMALL_NETS."""
+
+import os
+import runpy
+from pathlib import Path
+
+import streamlit as st
+
+from cxrtriage.ui import readings
+from cxrtriage.ui.uploads import keep_uploads_in_memory
+
+ROOT = Path(__file__).parents[3]
+keep_uploads_in_memory()
+
+
+@st.cache_resource(show_spinner=False)
+def small_triage():
+    from cxrtriage.reading import Triage
+    from cxrtriage.reading.saliency import prepare
+
+    prepare()
+    return Triage.load(Path(os.environ["SMALL_NETS"]))
+
+
+readings.loaded_triage = small_triage
+st.set_page_config(layout="wide")
+st.html(ROOT / "cxrtriage" / "ui" / "style.css")
+st.session_state["framed"] = True
+runpy.run_path(str(ROOT / "pages" / "reading.py"))

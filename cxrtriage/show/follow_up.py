@@ -20,7 +20,7 @@ _CLEAR, _GRID = "rgba(0,0,0,0)", "rgba(128,136,145,0.2)"
 # Orange and blue differ for every kind of colour vision; both stay pale enough to be written on.
 _MORE, _LESS = "rgba(230,130,30,{alpha:.2f})", "rgba(47,127,209,{alpha:.2f})"
 CHART_HEIGHT, ZONES_HEIGHT = 210, 264  # pixels
-_TICKS = 4
+_TICKS = 3
 
 # One lung in a box 1 wide and 3 high, three zones from the top; a to d run from its outer side to the middle
 # of the chest. A dome above, a sinus at the outer side below.
@@ -58,7 +58,7 @@ def course_figure(points: Sequence[CoursePoint], full: float, title: str) -> go.
     first, last = min(days), max(days)
     axis = {"gridcolor": _GRID, "fixedrange": True, "zeroline": False}
     figure.update_xaxes(
-        type="date", tickformat="%-d %b\n%Y", tick0=first.date().isoformat(),
+        type="date", tickangle=0, tickformat="%-d %b\n%Y", tick0=first.date().isoformat(),
         dtick=_tick_days(first, last) * 86_400_000,  # milliseconds of a day
         range=[edge.isoformat() for edge in _margins(first, last)], **axis,
     )  # fmt: skip

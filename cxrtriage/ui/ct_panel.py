@@ -50,22 +50,21 @@ def series_row(texts: Texts, session: CtSession) -> None:
                 on_change=lambda: session.show(st.session_state[f"ct_chosen_{session.openings}"]),
                 label_visibility="collapsed",
             )
-        if not session.series:
-            _examples(texts, session)
+        # They stay on the page: while a series is read, Streamlit would leave what went away standing grey.
+        examples = series_examples(texts)
+        clicked = [
+            st.button(example.title, help=texts["ct_example_help"], key=f"ct_example_{number}")
+            for number, example in enumerate(examples)
+        ]
         st.button(texts["ct_clear"], on_click=session.clear, disabled=not session.series, key="ct_clear")
+        if any(clicked):
+            with st.spinner(texts["ct_opening"]):
+                session.open_example(examples[clicked.index(True)])
+            st.rerun()
     if session.problem:
         problem(session.problem)
     if session.notice:
         st.html(f'<p class="cx-about">{escape(session.notice)}</p>')
-
-
-def _examples(texts: Texts, session: CtSession) -> None:
-    """A button for each series that comes along."""
-    for number, example in enumerate(series_examples(texts)):
-        if st.button(example.title, help=texts["ct_example_help"], key=f"ct_example_{number}"):
-            with st.spinner(texts["ct_opening"]):
-                session.open_example(example)
-            st.rerun()
 
 
 def progress_row(texts: Texts, session: CtSession) -> None:

@@ -69,6 +69,11 @@ def _parser() -> argparse.ArgumentParser:
         help="write <stem>.<class>.png overlays here: for each class the mean of the nets' maps",
     )
     maps.add_argument("--no-saliency", action="store_true", help="make no maps (so it is without --maps)")
+    assess.add_argument(
+        "--keep-writing",
+        action="store_true",
+        help="leave writing in the overlays of --maps, on your word that it is no name (else it is blanked)",
+    )
     assess.set_defaults(run=_assess)
     ct = commands.add_parser(
         "ct",
@@ -148,14 +153,18 @@ def _walk(paths: Sequence[Path]) -> Iterator[Path]:
 
 def _assess_all(films: Sequence[Path], triage: Triage, stream: TextIO, options: argparse.Namespace) -> int:
     """Write a row a film as soon as it is read, so that a row once written survives what follows."""
+    from cxrtriage.film.writing import CODE
+
     refusals: Counter[str] = Counter()
+    written = 0
     names: Counter[str] = Counter()
     maps: Path | None = options.maps
     for number, path in enumerate(films, start=1):
         if sys.stderr.isatty():
-            print(f"\r{number}/{len(films)} {path.name[:60]:60}", end="", file=sys.stderr)
+            print(f"\r{number}/{len(films)}", end="", file=sys.stderr)  # no name: a file's may be a patient's
         assessment, film, found = _assess_one(path, triage, options)
         print(assessment.to_json(), file=stream, flush=True)
+        written += CODE in assessment.codes
         if assessment.status == "refused":
             refusals[assessment.codes[0]] += 1
         if maps is not None and film is not None and found:
@@ -167,6 +176,8 @@ def _assess_all(films: Sequence[Path], triage: Triage, stream: TextIO, options: 
         print(file=sys.stderr)
     refused = sum(refusals.values())
     reasons = ", ".join(f"{code} {count}" for code, count in refusals.most_common())
+    if written:
+        print(f"{written} with writing on them ({CODE}): it may be a name.", file=sys.stderr)
     print(
         f"{len(films) - refused} read, {refused} refused{f' ({reasons})' if reasons else ''}. {CAUTION}",
         file=sys.stderr,
@@ -177,11 +188,14 @@ def _assess_all(films: Sequence[Path], triage: Triage, stream: TextIO, options: 
 def _assess_one(
     path: Path, triage: Triage, options: argparse.Namespace
 ) -> tuple[Assessment, Film | None, list[Saliency]]:
+    """The row, the film for its overlays (without its writing, unless that is to be kept), and the maps."""
     import time
     from dataclasses import replace
 
+    from cxrtriage.film.blanking import blanked
     from cxrtriage.film.film import FilmError
     from cxrtriage.film.read import read_film
+    from cxrtriage.film.writing import with_writing_noted
     from cxrtriage.gate.gate import righted
 
     began = time.perf_counter()
@@ -193,11 +207,14 @@ def _assess_one(
     amiss: tuple[str, ...] = ()
     if options.fix and (checked := triage.checked(film)) is not None and checked.rightable:
         film, amiss = righted(film, checked), checked.codes
+    film, lines = with_writing_noted(film)
     assessment, found = triage.read(
         film, file=str(path), maps=options.maps is not None, read_anyway=options.read_anyway
     )
     codes = tuple(dict.fromkeys((*amiss, *assessment.codes)))
-    return replace(assessment, codes=codes, seconds={**assessment.seconds, "read": read}), film, found
+    assessment = replace(assessment, codes=codes, seconds={**assessment.seconds, "read": read})
+    shown = film if options.keep_writing else blanked(film, [line.box for line in lines])
+    return assessment, shown, found
 
 
 def _write_maps(film: Film, found: Sequence[Saliency], folder: Path, stem: str) -> None:
@@ -276,7 +293,7 @@ def _read_one(series: Series, finder: LesionFinder, rule: Rule, masks: Path | No
     try:
         for number, (one, found) in enumerate(reader.steps(), start=1):
             if sys.stderr.isatty():
-                print(f"\r{number}/{len(series.slices)} {one.name[:60]:60}", end="", file=sys.stderr)
+                print(f"\r{number}/{len(series.slices)}", end="", file=sys.stderr)
             if masks is not None:
                 masks.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(found.lesion.astype(np.uint8) * 255).save(masks / f"{one.name}.png")

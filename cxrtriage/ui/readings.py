@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -77,7 +77,7 @@ def read(film: Film, adjustment: Adjustment, name: str) -> None:
 def read_anyway(film: Film) -> None:
     """Take the reader's word for a film of which the gate cautions; it is read anew."""
     _anyway().add(film.sha256)
-    _forget(film)
+    forget(film)
 
 
 def turned_away(film: Film) -> bool:
@@ -99,7 +99,7 @@ def put_right(film: Film) -> None:
     result = loaded_triage().checked(film)
     if result is not None and result.rightable:
         replace_film(righted(film, result))
-        _forget(film)
+        forget(film)
 
 
 def _gate_of(film: Film, adjustment: Adjustment) -> dict[str, bool]:
@@ -113,11 +113,21 @@ def _anyway() -> set[str]:
     return kept
 
 
-def _forget(film: Film) -> None:
+def forget(film: Film) -> None:
+    """Let go of every reading and map of a film whose pixels have changed."""
     for shelf in (_READINGS, _MAPS):
         kept = _kept(shelf)
         for name in [name for name in kept if name[0] == film.sha256]:
             del kept[name]
+
+
+def renote(film: Film, old: str, new: str) -> None:
+    """Put another code in the place of one in what was read of a film, whose pixels are the same."""
+    kept = _kept(_READINGS)
+    for name, assessment in kept.items():
+        if name[0] == film.sha256:
+            codes = tuple(new if code == old else code for code in assessment.codes)
+            kept[name] = replace(assessment, codes=codes)
 
 
 def assessed(film: Film, name: str) -> Assessment:

@@ -99,8 +99,8 @@ def _page(figures: dict[str, Any]) -> str:
         f"found where {_FOUND:.0%} of its ink lies in the boxes. What is written on the films themselves was "
         "seen by one person, on pictures (`train/writing_seen.csv`) and beside what the finder proposed: "
         "faint writing may have been missed, so that the last share is rather too high. The thresholds were "
-        "made stricter once after a first look at these films (`train/writing.py`), so that the share of false "
-        "lines is rather too low.",
+        "made stricter once after a first look at these films (`train/writing.py`), so that the share of "
+        "false lines is rather too low.",
         "",
         f"Of lines whose capitals are at least {_LEGIBLE:.1%} of the film's height, **{_share(found, of)}** "
         f"are found; with {_WHOLE:.0%} of their ink in the boxes, as blanking needs, {_share(whole, of)}.",

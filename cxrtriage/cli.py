@@ -93,6 +93,11 @@ def _parser() -> argparse.ArgumentParser:
         "<stem>.<class>.relevance.png",
     )
     maps.add_argument("--no-saliency", action="store_true", help="make no maps (so it is without --maps)")
+    assess.add_argument(
+        "--keep-writing",
+        action="store_true",
+        help="leave writing in the overlays of --maps, on your word that it is no name (else it is blanked)",
+    )
     assess.set_defaults(run=_assess)
     ct = commands.add_parser(
         "ct",
@@ -249,19 +254,22 @@ def _assess_all(
 
     `known`: films whose row is there already. Maps come before their row: what has a row has its maps.
     """
+    from cxrtriage.film.writing import CODE
+
     refusals: Counter[str] = Counter()
-    kept = 0
+    kept = written = 0
     names: Counter[str] = Counter()
     maps: Path | None = options.maps
     for number, path in enumerate(films, start=1):
         if sys.stderr.isatty():
-            print(f"\r{number}/{len(films)} {path.name[:60]:60}", end="", file=sys.stderr)
+            print(f"\r{number}/{len(films)}", end="", file=sys.stderr)  # no name: a file's may be a patient's
         status = known.get((str(path), _checksum(path))) if known else None
         if status is not None:
             kept += 1
             names[path.stem] += status == "read"
             continue
         assessment, film, found = _assess_one(path, triage, options)
+        written += CODE in assessment.codes
         if assessment.status == "refused":
             refusals[assessment.codes[0]] += 1
         if maps is not None and film is not None and found:
@@ -274,6 +282,8 @@ def _assess_all(
         print(file=sys.stderr)
     refused = sum(refusals.values())
     reasons = ", ".join(f"{code} {count}" for code, count in refusals.most_common())
+    if written:
+        print(f"{written} with writing on them ({CODE}): it may be a name.", file=sys.stderr)
     print(
         f"{len(films) - refused - kept} read, {refused} refused{f' ({reasons})' if reasons else ''}"
         f"{f', {kept} kept as they were' if kept else ''}. {CAUTION}",
@@ -285,11 +295,14 @@ def _assess_all(
 def _assess_one(
     path: Path, triage: Triage, options: argparse.Namespace
 ) -> tuple[Assessment, Film | None, list[Saliency]]:
+    """The row, the film for its overlays (without its writing, unless that is to be kept), and the maps."""
     import time
     from dataclasses import replace
 
+    from cxrtriage.film.blanking import blanked
     from cxrtriage.film.film import FilmError
     from cxrtriage.film.read import read_film
+    from cxrtriage.film.writing import with_writing_noted
     from cxrtriage.gate.gate import righted
     from cxrtriage.weights import WeightsError
 
@@ -303,6 +316,7 @@ def _assess_one(
     try:
         if options.fix and (checked := triage.checked(film)) is not None and checked.rightable:
             film, amiss = righted(film, checked), checked.codes
+        film, lines = with_writing_noted(film)
         assessment, found = triage.read(
             film,
             file=str(path),
@@ -313,7 +327,9 @@ def _assess_one(
     except WeightsError as error:  # a net gave no number for this film; another film may have one
         return triage.refusal(error, file=str(path), film=film), None, []
     codes = tuple(dict.fromkeys((*amiss, *assessment.codes)))
-    return replace(assessment, codes=codes, seconds={**assessment.seconds, "read": read}), film, found
+    assessment = replace(assessment, codes=codes, seconds={**assessment.seconds, "read": read})
+    shown = film if options.keep_writing else blanked(film, [line.box for line in lines])
+    return assessment, shown, found
 
 
 def _method(options: argparse.Namespace) -> MapMethod:
@@ -407,7 +423,7 @@ def _read_one(series: Series, finder: LesionFinder, rule: Rule, masks: Path | No
     try:
         for number, (one, found) in enumerate(reader.steps(), start=1):
             if sys.stderr.isatty():
-                print(f"\r{number}/{len(series.slices)} {one.name[:60]:60}", end="", file=sys.stderr)
+                print(f"\r{number}/{len(series.slices)}", end="", file=sys.stderr)
             if masks is not None:
                 masks.mkdir(parents=True, exist_ok=True)
                 names[one.name] += 1

@@ -14,6 +14,7 @@ from cxrtriage.ui.prevalence import prevalence_panel
 from cxrtriage.ui.score_card import chosen_point, scores_card, waiting_scores
 from cxrtriage.ui.severity import severity_panel
 from cxrtriage.ui.viewer import current_adjustment, film_viewer
+from cxrtriage.ui.writing import is_open_question, writing_panel
 from cxrtriage.weights import WeightsError
 
 texts = framed_texts()
@@ -61,6 +62,8 @@ with gate_place:
         panels.gate_actions(
             texts, film, turned_away, read_anyway=readings.read_anyway, put_right=readings.put_right
         )
+    if opened is not None:
+        writing_panel(texts, opened)
 if turned_away is not None:
     as_filed = shown = None
 
@@ -122,8 +125,9 @@ with about_place:
             replace(shown, file=opened.name if opened else shown.file).to_json(),
             file_name=f"{shown.sha256}.json",
             mime="application/json",
-            help=texts["download_help"],
+            help=texts["download_waits" if is_open_question(film) else "download_help"],
             on_click="ignore",
+            disabled=is_open_question(film),
         )
 
 # The page stands; what is missing is fetched last, scores before maps, and the page drawn once more with it.

@@ -16,7 +16,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import cv2
+
 from cxrtriage.film.read import read_film
+from cxrtriage.film.writing import find_writing
 from cxrtriage.reading.triage import Triage
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,7 +69,10 @@ def bare(triage: Triage) -> Callable[[], None]:
 
 def ratios() -> None:
     film = read_film(FILM)
+    large = cv2.resize(film.pixels, (2000, 2000), interpolation=cv2.INTER_CUBIC)
     everything = Triage.load()
+    looked, read = seconds(lambda: find_writing(large)), seconds(lambda: everything.assess(film))
+    print(f"writing looked for on 2000 x 2000 pixels {looked * 1000:.0f}ms, x{looked / read:.2f} of reading")
     print(f"{'nets':50} {'bare':>8} {'score':>14} {'score + one map':>14}")
     for names in [*((name,) for name in everything.members), everything.members]:
         triage = Triage.load(models=names)

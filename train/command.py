@@ -72,6 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gate.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
     gate.set_defaults(run=_gate)
 
+    writing = commands.add_parser("writing", help="fit and measure the finder of writing burned into films")
+    writing.add_argument("--results", type=Path, default=RESULTS, help="folder of results")
+    writing.set_defaults(run=_writing)
+
     levers = commands.add_parser("levers", help="measure each lever against shortcuts on left-out sources")
     levers.add_argument("--config", type=Path, default=Path("train/configs/levers_cpu.yaml"))
     levers.add_argument("--only", nargs="+", metavar="LEVER", help="these levers alone")
@@ -191,6 +195,15 @@ def _gate(options: argparse.Namespace) -> int:
         settings = replace(settings, name=name, exclude=tuple(options.exclude))
     card = train_gate(settings, options.runs, steps=options.steps)
     print(f"{options.runs / card.name / card.name}.safetensors {card.sha256[:12]}")
+    return 0
+
+
+def _writing(options: argparse.Namespace) -> int:
+    from cxrtriage.film.writing import WEIGHTS
+    from train.writing import train_writing
+
+    train_writing(options.results)
+    print(f"{WEIGHTS}; its figures are in {options.results / 'writing.md'}")
     return 0
 
 

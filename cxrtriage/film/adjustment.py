@@ -15,28 +15,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from cxrtriage.film.box import PixelBox
 from cxrtriage.film.clahe import equalise
 from cxrtriage.film.film import Film
 
 _SHORTEST_BOX = 0.02
-
-
-@dataclass(frozen=True)
-class PixelBox:
-    """A box in whole pixels, half-open: rows `top`..`bottom` - 1, columns `left`..`right` - 1."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-    @property
-    def rows(self) -> int:
-        return self.bottom - self.top
-
-    @property
-    def columns(self) -> int:
-        return self.right - self.left
 
 
 @dataclass(frozen=True)

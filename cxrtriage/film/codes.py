@@ -147,6 +147,19 @@ _NOTES: dict[str, dict[Language, str]] = {
         "en": "The film was read although the gate advised against it; rely less on the scores.",
         "ko": "게이트의 주의에도 불구하고 판독했습니다. 점수의 신뢰도가 낮습니다.",
     },
+    "burned_in_text": {
+        "en": "There is writing on this film: it may be a name. Look, and blank it before you pass "
+        "the film on.",
+        "ko": "영상에 글자가 있습니다. 이름일 수 있으니 확인하고, 내보내기 전에 지워 주세요.",
+    },
+    "text_blanked": {
+        "en": "Writing on the film was blanked before it was read; what lay beneath it is not seen.",
+        "ko": "판독 전에 영상의 글자를 지웠습니다. 글자 아래에 있던 부분은 보이지 않습니다.",
+    },
+    "text_harmless": {
+        "en": "The reader looked at the writing on this film and found no name in it.",
+        "ko": "판독자가 영상의 글자를 확인하였고 이름은 없었습니다.",
+    },
     "synthetic": {
         "en": "This film was drawn by a program and shows no patient; use it for demonstration only.",
         "ko": "프로그램이 그린 가상 영상이며 실제 환자가 아닙니다. 시연용으로만 사용해 주세요.",

@@ -176,5 +176,9 @@ def _film(dataset: Dataset, grey: GreyFilm, sha256: str) -> Film:
         age_years=header.age_years(dataset),
         sex=header.sex(dataset),
         spacing_mm=turn.apply_to_spacing(header.spacing_mm(dataset)),
-        notes=grey.notes + (() if turn.is_identity else ("turned_by_tag",)),
+        notes=(
+            *grey.notes,
+            *(() if turn.is_identity else ("turned_by_tag",)),
+            *(("burned_in_text",) if header.has_burned_in_text(dataset) else ()),
+        ),
     )

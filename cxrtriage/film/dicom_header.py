@@ -82,6 +82,11 @@ def _value(dataset: Dataset | None, keyword: str) -> Any:
         return None
 
 
+def has_burned_in_text(dataset: Dataset) -> bool:
+    """Whether the file says that its pixels name the patient or the date (PS3.3 C.7.6.1, (0028,0301))."""
+    return text(dataset, "BurnedInAnnotation") == "YES"
+
+
 def view(dataset: Dataset) -> View | None:
     """PA, AP or lateral by View Position, else by View Code Sequence (PS3.3 C.8.11.5)."""
     by_position = _VIEWS.get(text(dataset, "ViewPosition"))

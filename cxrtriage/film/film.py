@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
+from cxrtriage.film.box import PixelBox
 from cxrtriage.film.codes import Language, sentence
 
 View = Literal["PA", "AP", "lateral"]
@@ -53,7 +54,8 @@ class Film:
     `pixels`: (rows, columns) float32 in 0..1, read-only. Bright is dense. Row 0 is cranial and
     column 0 is the patient's right, as far as file and tags say.
     `bits` is the depth of the source; `spacing_mm` is (row, column) distance of pixel centres;
-    `sha256` is that of the file's bytes; `notes` are codes, see `cxrtriage.film.codes`.
+    `sha256` is that of the file's bytes; `notes` are codes, see `cxrtriage.film.codes`. `blanked`: where
+    writing was painted over (`cxrtriage.film.blanking`).
     """
 
     pixels: np.ndarray
@@ -65,6 +67,7 @@ class Film:
     sex: Sex | None = None
     spacing_mm: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
+    blanked: tuple[PixelBox, ...] = ()
 
     def __post_init__(self) -> None:
         pixels = self.pixels
@@ -72,6 +75,11 @@ class Film:
             raise ValueError(f"pixels must be a 2-D float32 array, not {pixels.dtype} {pixels.shape}")
         if pixels.flags.writeable:
             pixels.flags.writeable = False
+
+    def noted(self, code: str, *, instead_of: str = "") -> Film:
+        """The film with a code among its notes, once, and without another."""
+        notes = (note for note in self.notes if note not in (code, instead_of))
+        return replace(self, notes=(*notes, code))
 
     @property
     def rows(self) -> int:

@@ -237,7 +237,8 @@ def measured_codes(film: Film) -> tuple[str, ...]:
 
 
 def righted(film: Film, result: GateResult) -> Film:
-    """The film turned and inverted as the gate says it should be, with the note `righted`."""
+    """The film turned and inverted as the gate says it should be, with the note `righted`; boxes that were
+    blanked turn with it."""
     pixels = np.rot90(film.pixels, result.turns)
     if result.invert:
         pixels = np.float32(1.0) - pixels
@@ -249,4 +250,5 @@ def righted(film: Film, result: GateResult) -> Film:
         pixels=np.ascontiguousarray(pixels, np.float32),
         spacing_mm=spacing,
         notes=(*film.notes, "righted"),
+        blanked=tuple(box.turned(result.turns, film.rows, film.columns) for box in film.blanked),
     )

@@ -20,7 +20,11 @@ Category = Literal["none", "mild", "moderate", "severe"]
 
 @dataclass(frozen=True)
 class FilmFacts:
-    """The harmless facts of a film that an assessment keeps."""
+    """The harmless facts of a film that an assessment keeps.
+
+    `blanked`: boxes (left, top, right, bottom; half-open) painted over before the film was read, in pixels of
+    the film as it was opened and, where its codes say `righted`, turned.
+    """
 
     rows: int
     columns: int
@@ -30,6 +34,7 @@ class FilmFacts:
     age_years: float | None = None
     sex: str | None = None
     spacing_mm: tuple[float, float] | None = None
+    blanked: tuple[tuple[int, int, int, int], ...] = ()
 
     @classmethod
     def of(cls, film: Film) -> FilmFacts:
@@ -42,6 +47,7 @@ class FilmFacts:
             film.age_years,
             film.sex,
             film.spacing_mm,
+            tuple((box.left, box.top, box.right, box.bottom) for box in film.blanked),
         )
 
 
@@ -213,10 +219,10 @@ class Assessment:
         values["codes"] = tuple(values["codes"])
         values["versions"] = Versions(**values["versions"])
         if values["film"] is not None:
-            spacing = values["film"]["spacing_mm"]
-            values["film"] = FilmFacts(
-                **{**values["film"], "spacing_mm": tuple(spacing) if spacing else None}
-            )
+            film = values["film"]
+            spacing, blanked = film["spacing_mm"], film.get("blanked", ())
+            film = {**film, "spacing_mm": tuple(spacing) if spacing else None}
+            values["film"] = FilmFacts(**{**film, "blanked": tuple(tuple(box) for box in blanked)})
         if values["diagnosis"] is not None:
             diagnosis = values["diagnosis"]
             scores = {

@@ -14,6 +14,7 @@ import streamlit as st
 from cxrtriage.desk.follow_up import Course, Visit
 from cxrtriage.film.film import Film, FilmError
 from cxrtriage.film.read import read_film
+from cxrtriage.film.writing import with_writing_noted
 from cxrtriage.reading.assessment import Assessment
 from cxrtriage.ui import readings
 from cxrtriage.ui.texts import Texts
@@ -110,7 +111,7 @@ class SessionCourse:
 
     def _take_film(self, texts: Texts, data: bytes, name: str) -> str:
         try:
-            film = read_film(data)
+            film, _ = with_writing_noted(read_film(data))
         except FilmError as error:
             return texts.fill("bad_file", message=error.message, code=error.code)
         known = next((one for one in self.films if one.sha256 == film.sha256), None)

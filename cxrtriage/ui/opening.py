@@ -14,6 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 from cxrtriage.film.film import Film, FilmError
 from cxrtriage.film.read import read_film, start_reader
 from cxrtriage.film.synthetic import draw_film
+from cxrtriage.film.writing import CODE, WrittenLine, find_writing, with_writing_noted
 from cxrtriage.ui.texts import Texts
 
 EXAMPLES_FOLDER = Path(__file__).parents[1] / "examples"
@@ -30,7 +31,8 @@ _UPLOADS = "opening_uploads"  # counts up to empty the file widget when another 
 class Opened:
     """What was opened last: a film, or the sentence that says why it is none.
 
-    `token` tells two openings apart; `notice` is said beside an example.
+    `token` tells two openings apart; `notice` is said beside an example; `writing` was found on the film and
+    nobody has said yet what is to become of it.
     """
 
     token: str
@@ -38,6 +40,7 @@ class Opened:
     film: Film | None
     notice: str = ""
     problem: str = ""
+    writing: tuple[WrittenLine, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,11 +83,14 @@ def examples(texts: Texts, folder: Path = EXAMPLES_FOLDER) -> list[Example]:
     return real + drawn
 
 
-def replace_film(film: Film) -> None:
-    """Put another film, made of the same file, in the place of the one that is open."""
+def replace_film(film: Film, *, looked_at: bool = False) -> None:
+    """Put another film, made of the same file, in the place of the one that is open. `looked_at`: the reader
+    has said what is to become of the writing on it."""
     kept: Opened | None = st.session_state.get(_OPENED)
     if kept is not None:
-        st.session_state[_OPENED] = replace(kept, film=film)
+        unsettled = CODE in film.notes and not looked_at
+        writing = find_writing(film.pixels) if unsettled else ()
+        st.session_state[_OPENED] = replace(kept, film=film, writing=writing)
 
 
 def opening_row(texts: Texts, key: str, words: str) -> DeltaGenerator:
@@ -177,7 +183,8 @@ def _open(texts: Texts, token: str, name: str, read: Callable[[], Film], notice:
         return kept
     with st.spinner(texts["opening"]):
         try:
-            opened = Opened(token, name, read(), notice)
+            film, writing = with_writing_noted(read())
+            opened = Opened(token, name, film, notice, writing=writing)
         except FilmError as error:
             sentence = texts.fill("bad_file", message=error.message, code=error.code)
             opened = Opened(token, name, None, problem=sentence)

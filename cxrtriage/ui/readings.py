@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -79,7 +79,7 @@ def read(film: Film, adjustment: Adjustment, name: str) -> None:
 def read_anyway(film: Film) -> None:
     """Take the reader's word for a film of which the gate cautions; it is read anew."""
     _anyway().add(film.sha256)
-    _forget(film)
+    forget(film)
 
 
 def turned_away(film: Film) -> bool:
@@ -96,7 +96,10 @@ def rightable(film: Film) -> bool:
 
 def put_right(film: Film) -> None:
     """Put the film, turned and inverted as the gate says, in the place of the one that is open."""
-    replace_film(upright(film))
+    better = upright(film)
+    if better is not film:
+        replace_film(better)
+        forget(film)
 
 
 def upright(film: Film) -> Film:
@@ -118,11 +121,21 @@ def _anyway() -> set[str]:
     return kept
 
 
-def _forget(film: Film) -> None:
+def forget(film: Film) -> None:
+    """Let go of every reading and map of a film whose pixels have changed."""
     for shelf in (_READINGS, _MAPS):
         kept = _kept(shelf)
         for name in [name for name in kept if name[0] == film.sha256]:
             del kept[name]
+
+
+def renote(film: Film, old: str, new: str) -> None:
+    """Put another code in the place of one in what was read of a film, whose pixels are the same."""
+    kept = _kept(_READINGS)
+    for name, assessment in kept.items():
+        if name[0] == film.sha256:
+            codes = tuple(new if code == old else code for code in assessment.codes)
+            kept[name] = replace(assessment, codes=codes)
 
 
 def assessed(film: Film, name: str) -> Assessment:

@@ -787,7 +787,34 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     # --- versions
     "about": {"en": "Read in {seconds} s by cxrtriage {version}. Weights: {weights}."},
     "download": {"en": "Save as JSON"},
-    "download_help": {"en": "The scores, thresholds and versions of this reading; no pixels, no name."},
+    "download_help": {
+        "en": "The scores, thresholds and versions of this reading, and the name of the file; no pixels and "
+        "nothing else from the file that names the patient."
+    },
+    "download_waits": {
+        "en": "There is writing on the film. Blank it, or say that it holds no name; then this can be saved."
+    },
+    # --- writing on the film
+    "writing_look": {"en": "Look at the writing ({count})"},
+    "writing_line": {"en": "Blank {number}"},
+    "writing_by_tag": {
+        "en": "The file says so itself, and none was found by look. Where you see some, draw a crop box "
+        "around it and blank that."
+    },
+    "writing_blank": {"en": "Blank the writing"},
+    "writing_blank_chosen": {"en": "Blank what is ticked"},
+    "writing_blank_help": {
+        "en": "Paints the boxes over, in the film at hand and never in your file, and reads the film anew. "
+        "What is not ticked stays, on your word that it is no name."
+    },
+    "writing_harmless": {"en": "It is no name"},
+    "writing_harmless_help": {
+        "en": "The film stays as it is, and every output says that you looked and found no name."
+    },
+    "writing_blank_crop": {"en": "Blank what the crop box holds"},
+    "writing_blank_crop_help": {
+        "en": "For writing that was overlooked: paints the crop box over and reads the film anew."
+    },
 }
 
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxrtriage.film.adjustment import Adjustment, FractionBox, PixelBox
+from cxrtriage.film.adjustment import Adjustment, FractionBox
+from cxrtriage.film.box import PixelBox
 from cxrtriage.film.clahe import equalise
 from cxrtriage.film.film import Film
 from cxrtriage.film.synthetic import draw_film

@@ -15,6 +15,7 @@ DESIGN = [
     "decompression_bomb", "not_finite", "animation", "multi_frame", "unsupported_transfer_syntax",
     "unreadable", "not_frontal_chest", "lateral", "inverted", "rotated_90", "rotated_180", "mirrored",
     "cropped", "flat", "too_bright", "too_dark", "child", "photograph", "one_lung", "no_lungs", "synthetic",
+    "burned_in_text", "text_blanked", "text_harmless",
 ]  # fmt: skip
 
 

@@ -47,6 +47,7 @@ assessments = st.builds(
         bits=st.integers(1, 32),
         format=text,
         spacing_mm=st.none() | st.tuples(share, share),
+        blanked=st.lists(st.tuples(*[st.integers(0, 9999)] * 4), max_size=3).map(tuple),
     ),
     diagnosis=st.none()
     | st.builds(

@@ -1,0 +1,46 @@
+"""A box in whole pixels of a film."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PixelBox:
+    """A box in whole pixels, half-open: rows `top`..`bottom` - 1, columns `left`..`right` - 1."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def rows(self) -> int:
+        return self.bottom - self.top
+
+    @property
+    def columns(self) -> int:
+        return self.right - self.left
+
+    def share_in(self, other: PixelBox) -> float:
+        """Share of this box that lies in another, 0..1."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return max(width, 0) * max(height, 0) / (self.rows * self.columns)
+
+    def around(self, other: PixelBox) -> PixelBox:
+        """The smallest box that holds both."""
+        return PixelBox(
+            min(self.left, other.left),
+            min(self.top, other.top),
+            max(self.right, other.right),
+            max(self.bottom, other.bottom),
+        )
+
+    def turned(self, turns: int, rows: int, columns: int) -> PixelBox:
+        """The box after `turns` quarter turns counter-clockwise (as `np.rot90`) of a film of this size."""
+        box = self
+        for _ in range(turns % 4):
+            box = PixelBox(box.top, columns - box.right, box.bottom, columns - box.left)
+            rows, columns = columns, rows
+        return box

@@ -30,6 +30,7 @@ from train.study_results import kept_rows, write_study
 NAME = "compare_severity_pooling"
 CONFIG = CONFIGS / "severity_pooling_cpu.yaml"
 ERRORS = {"array_score": "array score", "brixia": "Brixia", "extent": "extent", "opacity": "opacity"}
+_SHARES = ("zones", "outlines", "normal")
 # An outlined film with fewer places on either side has no curve.
 _LEAST_PLACES = 5
 
@@ -176,17 +177,12 @@ def _normal_figure(data: SeverityData, index: np.ndarray, scores: np.ndarray) ->
 
 def table(study: dict[str, Any], rows: dict[str, Any]) -> str:
     """The study as Markdown."""
-    measured = next(iter(rows.values()))["figures"]
-    heads = ["row", "folds", *(f"{name} MAE ({measured[part]['films']})" for part, name in ERRORS.items())]
-    for part in ("zones", "outlines", "normal"):
-        films = (measured[part] or {}).get("films", 0)
-        heads.append(f"{part} ({sum(films) if isinstance(films, (list, tuple)) else films})")
-    heads.append("pasted")
+    heads = ["row", "folds", "films", *(f"{name} MAE" for name in ERRORS.values()), *_SHARES, "pasted"]
     lines = [
         f"# {study['title']}", "",
         "Made by `python -m train compare severity-pooling`. " + " ".join(study["about"].split()), "",
         f"Base: `{study['base']}`, for all rows changed by {json.dumps(study.get('changes', {}))}. In",
-        "brackets the 95 % interval, bootstrap over patients; in the heads the number of films, or of zones.",
+        "brackets the 95 % interval, bootstrap over patients.",
         "",
         f"| {' | '.join(heads)} |", "|" + "---|" * len(heads),
     ]  # fmt: skip
@@ -196,10 +192,13 @@ def table(study: dict[str, Any], rows: dict[str, Any]) -> str:
             lines.append(f"| {label} | – | not run yet |" + " |" * (len(heads) - 3))
             continue
         figures = rows[row]["figures"]
+        counts = {"Brixia": "brixia", "extent": "extent", "outlined": "outlines", "normal": "normal"}
+        films = {name: (figures[part] or {}).get("films", 0) for name, part in counts.items()}
         cells = [
             ", ".join(map(str, rows[row]["folds"])),
+            ", ".join(f"{number} {name}" for name, number in films.items()),
             *(error_cell(figures[part], "mae") for part in ERRORS),
-            *(_interval(figures[part]) for part in ("zones", "outlines", "normal")),
+            *(_interval(figures[part]) for part in _SHARES),
             str(figures["pasted"]["likeliest_zone_is_affected"]),
         ]
         lines.append(f"| {label} | {' | '.join(cells)} |")

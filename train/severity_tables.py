@@ -102,7 +102,8 @@ def _linear_table(rows: dict[str, Any]) -> list[str]:
         less = best["less"]
         lines.append(
             f"{scale.capitalize()}: their MAE is less by {less['value']:.2f} ({less['low']:.2f} to "
-            f"{less['high']:.2f}) than that of the best linear model ({best['inputs']} of {best['net']})."
+            f"{less['high']:.2f}) than that of the linear model that did best on these very films "
+            f"({best['inputs']} of {best['net']})."
         )
     return lines
 

@@ -25,6 +25,7 @@ from train.pointing import mean_over_patients
 from train.settings import SettingsError
 from train.severity import SeverityData, SeveritySettings, severity_settings, train_fold
 from train.severity_figures import Scored, error_figures, pasted_zones
+from train.severity_truths import BRIXIA, OUTLINES
 from train.study_results import kept_rows, write_study
 
 NAME = "compare_severity_pooling"
@@ -191,18 +192,28 @@ def table(study: dict[str, Any], rows: dict[str, Any]) -> str:
         if row not in rows:
             lines.append(f"| {label} | – | not run yet |" + " |" * (len(heads) - 3))
             continue
-        figures = rows[row]["figures"]
+        figures, told = rows[row]["figures"], _told_scales(rows[row]["change"].get("graders", ()))
         counts = {"Brixia": "brixia", "extent": "extent", "outlined": "outlines", "normal": "normal"}
         films = {name: (figures[part] or {}).get("films", 0) for name, part in counts.items()}
         cells = [
             ", ".join(map(str, rows[row]["folds"])),
             ", ".join(f"{number} {name}" for name, number in films.items()),
-            *(error_cell(figures[part], "mae") for part in ERRORS),
+            *(error_cell(figures[part], "mae") if part in told else "–" for part in ERRORS),
             *(_interval(figures[part]) for part in _SHARES),
             str(figures["pasted"]["likeliest_zone_is_affected"]),
         ]
         lines.append(f"| {label} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _told_scales(graders: Sequence[str]) -> list[str]:
+    """Scales that some reader's work teaches a row; what normal films alone teach is no figure."""
+    told = ["array_score"]
+    if not graders or BRIXIA in graders:
+        told.append("brixia")
+    if not graders or set(graders) - {BRIXIA, OUTLINES}:
+        told += ["extent", "opacity"]
+    return told
 
 
 def _interval(figure: dict[str, Any] | None) -> str:

@@ -12,7 +12,7 @@ from train.command import main
 from train.compare import CONFIGS
 from train.settings import SettingsError
 from train.severity import SeverityData
-from train.severity_pooling import _outlined, read_pooling_study
+from train.severity_pooling import _outlined, read_pooling_study, table
 
 TRUNK = {"backbone": "mobilenet_v2", "classes": 1, "size": 32, "width": 16, "layers": 2, "heads": 2}
 BASE = {
@@ -99,6 +99,28 @@ def test_a_row_is_measured_on_films_no_net_of_it_had_seen_and_all_readers_scores
     assert main([*asked, "--only", "top"]) == 0
     assert len(taught) == 5
     assert json.loads((results / "compare_severity_pooling.json").read_text())["top"]["folds"] == [1, 2]
+
+
+def test_a_scale_that_no_reader_of_a_row_gave_has_no_figure():
+    error = {"films": 9, "mae": 1.0, "mae_interval": [0.5, 1.5]}
+    share = {"value": 0.5, "low": 0.4, "high": 0.6, "films": 9}
+    figures = {
+        **dict.fromkeys(("array_score", "brixia", "extent", "opacity"), error),
+        **dict.fromkeys(("zones", "outlines", "normal"), share),
+        "pasted": {"films": 9, "likeliest_zone_is_affected": 0.5},
+    }
+    graders = {"all": (), "extents": ("one",), "brixia": ("brixia",), "both": ("one", "brixia")}
+    rows = {
+        row: {"change": {"graders": of} if of else {}, "folds": [1], "figures": figures}
+        for row, of in graders.items()
+    }
+    text = table({**STUDY, "rows": {row: {} for row in rows}}, rows)
+    cell = "1.00 (0.50 to 1.50)"
+    lines = {line.split(" | ")[0].strip("| "): line for line in text.splitlines() if cell in line}
+    assert {row: line.count(cell) for row, line in lines.items()} == {
+        "all": 4, "extents": 3, "brixia": 2, "both": 4,
+    }  # fmt: skip
+    assert "| 1.00 (0.50 to 1.50) | – | 1.00" in lines["extents"]
 
 
 def test_a_map_is_held_against_outlines_within_the_lungs_alone():

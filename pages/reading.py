@@ -63,6 +63,8 @@ with gate_place:
     panels.film_card(texts, film, opened.notice if opened else "", as_filed)
     if film is not None and turned_away is not None:
         panels.gate_actions(texts, film, turned_away)
+    else:
+        panels.nothing_here()
 if turned_away is not None:
     as_filed = shown = None
 
@@ -117,15 +119,20 @@ with findings_place:
 with about_place:
     if shown is not None:
         panels.about_line(texts, shown)
-        st.download_button(
-            texts["download"],
-            # A film may have been opened under another name before.
-            replace(shown, file=opened.name if opened else shown.file).to_json(),
-            file_name=f"{shown.sha256}.json",
-            mime="application/json",
-            help=texts["download_help"],
-            on_click="ignore",
-        )
+    else:
+        panels.nothing_here()
+    # It stands there without a reading too: else Streamlit would leave the button of the film before.
+    st.download_button(
+        texts["download"],
+        # A film may have been opened under another name before.
+        replace(shown, file=opened.name).to_json() if shown is not None and opened is not None else "",
+        file_name=f"{shown.sha256}.json" if shown is not None else "reading.json",
+        mime="application/json",
+        help=texts["download_help"],
+        on_click="ignore",
+        disabled=shown is None,
+        key="save_reading",
+    )
 
 # The page stands; what is missing is fetched last, scores before maps, and the page drawn once more with it.
 try:

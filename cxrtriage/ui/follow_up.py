@@ -15,7 +15,7 @@ from cxrtriage.show.follow_up import CoursePoint, course_figure, zones_figure
 from cxrtriage.ui.change_words import change_card, date_words, missing_words, name_words
 from cxrtriage.ui.course import LONGEST_LABEL, CourseFilm, SessionCourse, visit_of
 from cxrtriage.ui.markdown import escaped
-from cxrtriage.ui.panels import card, foot, problem
+from cxrtriage.ui.panels import card, foot, nothing_here, problem
 from cxrtriage.ui.texts import Texts
 from cxrtriage.ui.viewer import film_viewer
 
@@ -181,6 +181,7 @@ def change_panel(texts: Texts, pair: tuple[CourseFilm, CourseFilm]) -> None:
     before, after = map(visit_of, pair)
     if before is None or after is None:
         st.html(card(foot(texts["change_waits"])))
+        nothing_here()
         return
     change = Change.between(before, after)
     st.html(change_card(texts, change))

@@ -79,9 +79,10 @@ def examples(texts: Texts, folder: Path = EXAMPLES_FOLDER) -> list[Example]:
 
 
 def replace_film(film: Film) -> None:
-    """Put another film, made of the same file, in the place of the one that is open."""
+    """Put another film, made of the same file, in the place of the one that is open; nothing where another
+    file was opened in the meantime."""
     kept: Opened | None = st.session_state.get(_OPENED)
-    if kept is not None:
+    if kept is not None and kept.film is not None and kept.film.sha256 == film.sha256:
         st.session_state[_OPENED] = replace(kept, film=film)
 
 

@@ -3,6 +3,7 @@
 # make check   format, lint, types, and which room may import which
 # make bench   ratios: film to score and map against the bare forward pass
 # make fuzz    bytes that nobody meant into every reader, ten minutes in all; the corpus is kept in runs/fuzz
+# make uploads a thousand films in a row through the page in a browser: the server's memory, film by hundred films
 # make figures train/results and the cards, measured anew
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 #   make app TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 
-.PHONY: app test check format venv venv-dev chromium bench fuzz figures clean
+.PHONY: app test check format venv venv-dev chromium bench fuzz uploads figures clean
 
 app: venv
 	$(BIN)/streamlit run app.py
@@ -62,6 +63,11 @@ fuzz: venv-dev
 	  $(BIN)/python -m tests.fuzz.fuzz_readers $$target runs/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) \
 	    -timeout=20 -rss_limit_mb=3000 -max_len=20000 -print_final_stats=1; \
 	done
+
+FILMS ?= 1000
+
+uploads: venv-dev chromium
+	$(BIN)/python -m tests.faults.many_uploads $(FILMS)
 
 # The tables of train/results and the cards, from the weights that are here and the films in CXRTRIAGE_DATA.
 figures: venv

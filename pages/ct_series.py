@@ -19,9 +19,12 @@ with st.container(horizontal=True, key="ct_reading"):
         ct_panel.viewer(texts, session, reading)
     with st.container(key="ct_panel"):
         ct_panel.decision_card(texts, session, reading)
-        ct_panel.volume_card(texts, session, reading)
-        ct_panel.rule_settings(texts, session)
-        ct_panel.table_and_export(texts, session, reading)
+        with st.container():  # each keeps its place, whatever the others draw
+            ct_panel.volume_card(texts, session, reading)
+        with st.container():
+            ct_panel.rule_settings(texts, session)
+        with st.container():
+            ct_panel.table_and_export(texts, session, reading)
 
 # The page stands; the series is read for a second at a time, and the page drawn once more with what was
 # found.

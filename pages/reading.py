@@ -62,6 +62,8 @@ with gate_place:
         panels.gate_actions(
             texts, film, turned_away, read_anyway=readings.read_anyway, put_right=readings.put_right
         )
+    else:
+        panels.nothing_here()
     if opened is not None:
         writing_panel(texts, opened)
 if turned_away is not None:
@@ -119,16 +121,21 @@ with findings_place:
 with about_place:
     if shown is not None:
         panels.about_line(texts, shown)
-        st.download_button(
-            texts["download"],
-            # A film may have been opened under another name before.
-            replace(shown, file=opened.name if opened else shown.file).to_json(),
-            file_name=f"{shown.sha256}.json",
-            mime="application/json",
-            help=texts["download_waits" if is_open_question(film) else "download_help"],
-            on_click="ignore",
-            disabled=is_open_question(film),
-        )
+    else:
+        panels.nothing_here()
+    # It stands there without a reading too: else Streamlit would leave the button of the film before.
+    waits = is_open_question(film)
+    st.download_button(
+        texts["download"],
+        # A film may have been opened under another name before.
+        replace(shown, file=opened.name).to_json() if shown is not None and opened is not None else "",
+        file_name=f"{shown.sha256}.json" if shown is not None else "reading.json",
+        mime="application/json",
+        help=texts["download_waits" if waits else "download_help"],
+        on_click="ignore",
+        disabled=shown is None or waits,
+        key="save_reading",
+    )
 
 # The page stands; what is missing is fetched last, scores before maps, and the page drawn once more with it.
 try:

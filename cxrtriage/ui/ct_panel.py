@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -15,7 +15,7 @@ from cxrtriage.ui.ct_examples import series_examples
 from cxrtriage.ui.ct_session import CtSession
 from cxrtriage.ui.ct_viewer import ct_viewer
 from cxrtriage.ui.opening import opened_files, opening_row
-from cxrtriage.ui.panels import card, foot, problem
+from cxrtriage.ui.panels import card, foot, nothing_here, problem
 from cxrtriage.ui.texts import Texts
 
 if TYPE_CHECKING:
@@ -152,6 +152,7 @@ def _errors(texts: Texts, session: CtSession) -> str:
 
 def volume_card(texts: Texts, session: CtSession, reading: CtReading | None) -> None:
     if reading is None or not session.done:
+        nothing_here()
         return
     if reading.spacing_mm is None:
         st.html(card(f"<p>{escape(texts['ct_no_spacing'])}</p>", texts["ct_volume"]))
@@ -172,6 +173,7 @@ def volume_card(texts: Texts, session: CtSession, reading: CtReading | None) -> 
 def rule_settings(texts: Texts, session: CtSession) -> None:
     """Another rule, tried on what was found."""
     if session.reader is None or not session.done:
+        nothing_here(2)
         return
     usual, rule = session.reader.finder.rule, session.reader.rule
     with st.expander(texts["ct_rule_settings"]), st.container(horizontal=True):
@@ -196,6 +198,9 @@ def rule_settings(texts: Texts, session: CtSession) -> None:
 
 def table_and_export(texts: Texts, session: CtSession, reading: CtReading | None) -> None:
     if reading is None or not (session.done or session.stopped):
+        if session.stack is not None:
+            _export(texts, None)
+        nothing_here(2)
         return
     rows = [
         # The table on the page can be saved as CSV too.
@@ -206,19 +211,13 @@ def table_and_export(texts: Texts, session: CtSession, reading: CtReading | None
     writer = csv.DictWriter(lines, fieldnames=list(rows[0]))
     writer.writeheader()
     writer.writerows(rows)
-    with st.container(horizontal=True, key="ct_export"):
-        st.download_button(
-            texts["ct_save_json"], reading.to_json(indent=1), "ct_series.json", "application/json",
-            on_click="ignore", help=texts["ct_save_help"],
-        )  # fmt: skip
-        st.download_button(
-            texts["ct_save_csv"], lines.getvalue(), "ct_series.csv", "text/csv", on_click="ignore"
-        )
-        series = session.series[session.chosen]
-        st.download_button(
-            texts["ct_save_montage"], lambda: montage(series, reading.slices), "ct_series.png", "image/png",
-            on_click="ignore",
-        )  # fmt: skip
+    series = session.series[session.chosen]
+    saved = {
+        "json": reading.to_json(indent=1),
+        "csv": lines.getvalue(),
+        "montage": lambda: montage(series, reading.slices),
+    }
+    _export(texts, saved)
     with st.expander(texts["ct_table"]):
         st.dataframe(rows, hide_index=True)
     weights = ", ".join(f"{net} {digits}" for net, digits in reading.versions["weights"].items())
@@ -226,3 +225,25 @@ def table_and_export(texts: Texts, session: CtSession, reading: CtReading | None
         "ct_about", seconds=f"{reading.seconds:.1f}", version=reading.versions["cxrtriage"], weights=weights
     )
     st.html(f'<p class="cx-about">{escape(words)}</p>')
+
+
+def _export(texts: Texts, saved: dict[str, Any] | None) -> None:
+    """The buttons that save. While a series is read they stand there without anything to save: else Streamlit
+    would leave those of the series before."""
+    kinds = {
+        "json": ("ct_series.json", "application/json"),
+        "csv": ("ct_series.csv", "text/csv"),
+        "montage": ("ct_series.png", "image/png"),
+    }
+    with st.container(horizontal=True, key="ct_export"):
+        for kind, (name, mime) in kinds.items():
+            st.download_button(
+                texts[f"ct_save_{kind}"],
+                saved[kind] if saved else "",
+                name,
+                mime,
+                on_click="ignore",
+                disabled=saved is None,
+                key=f"ct_save_{kind}",
+                help=texts["ct_save_help"] if kind == "json" else None,
+            )

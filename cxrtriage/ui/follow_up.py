@@ -23,7 +23,7 @@ from cxrtriage.ui.change_words import (
 from cxrtriage.ui.course import LONGEST_LABEL, CourseFilm, SessionCourse, visit_of
 from cxrtriage.ui.markdown import escaped
 from cxrtriage.ui.opening import opened_files, opening_row
-from cxrtriage.ui.panels import card, foot, gate_actions, problem
+from cxrtriage.ui.panels import card, foot, gate_actions, nothing_here, problem
 from cxrtriage.ui.texts import Texts
 from cxrtriage.ui.viewer import film_viewer
 
@@ -190,6 +190,7 @@ def change_panel(texts: Texts, pair: tuple[CourseFilm, CourseFilm]) -> None:
     before, after = map(visit_of, pair)
     if before is None or after is None:
         st.html(card(foot(texts["change_waits"])))
+        nothing_here()
         return
     change = Change.between(before, after)
     st.html(change_card(texts, change))

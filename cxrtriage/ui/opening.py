@@ -85,9 +85,9 @@ def examples(texts: Texts, folder: Path = EXAMPLES_FOLDER) -> list[Example]:
 
 def replace_film(film: Film, *, looked_at: bool = False) -> None:
     """Put another film, made of the same file, in the place of the one that is open. `looked_at`: the reader
-    has said what is to become of the writing on it."""
+    has said what is to become of the writing on it. Nothing where another file was opened in the meantime."""
     kept: Opened | None = st.session_state.get(_OPENED)
-    if kept is not None:
+    if kept is not None and kept.film is not None and kept.film.sha256 == film.sha256:
         unsettled = CODE in film.notes and not looked_at
         writing = find_writing(film.pixels) if unsettled else ()
         st.session_state[_OPENED] = replace(kept, film=film, writing=writing)

@@ -84,6 +84,7 @@ def findings_card(texts: Texts, assessment: Assessment | None) -> None:
     findings = (assessment.findings if assessment else None) or {}
     told = {name: value for name, value in findings.items() if name != "no_finding"}
     if not told:
+        nothing_here()
         return
     ordered = sorted(told, key=lambda name: -told[name])
     first, rest = ordered[:FINDINGS_SHOWN], ordered[FINDINGS_SHOWN:]
@@ -106,6 +107,13 @@ def about_line(texts: Texts, assessment: Assessment) -> None:
         weights=weights,
     )
     st.html(f'<p class="cx-about">{escape(words)}</p>')
+
+
+def nothing_here(places: int = 1) -> None:
+    """Take away what stood at the next places, which Streamlit leaves until a run has ended: while a film is
+    read, that would be the findings and the download of the film before it. (`st.empty` leaves it, too.)"""
+    for _ in range(places):
+        st.html('<span class="cx-nothing"></span>')
 
 
 def problem(words: str) -> None:

@@ -11,7 +11,7 @@ from cxrtriage.reading.prevalence import Group, group_at
 from cxrtriage.show.scores import paragraphs, two_decimals
 from cxrtriage.ui.choice import choice
 from cxrtriage.ui.map_choice import strongest_class
-from cxrtriage.ui.panels import class_label
+from cxrtriage.ui.panels import class_label, nothing_here
 from cxrtriage.ui.score_card import point_words
 from cxrtriage.ui.texts import Texts
 
@@ -27,6 +27,7 @@ def prevalence_panel(texts: Texts, assessment: Assessment | None) -> None:
         measured = {name: one for name, one in classes.items() if one.sensitivity is not None}
         if not measured:
             st.html(f'<div class="cx-counts">{paragraphs(texts["prevalence_waits"])}</div>')
+            nothing_here()
             return
         with st.container(horizontal=True, key="prevalence_row"):
             name = choice(

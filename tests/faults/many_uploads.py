@@ -40,11 +40,13 @@ def resident_mb(pid: int) -> float:
 
 
 def film_file(number: int) -> tuple[bytes, str]:
-    """A film as PNG that no other number gives, and its size as the page says it."""
+    """A film as PNG that no other number gives, shadowed in its own way, and its size as the page says it."""
     rows, columns = 512 + number % 7, 440 + number % 11
-    pixels = cv2.resize(_drawn(), (columns, rows))
-    noise = np.random.default_rng(number).normal(0, 0.02, pixels.shape)
-    grey = np.rint(np.clip(pixels + noise, 0, 1) * 255).astype(np.uint8)
+    random = np.random.default_rng(number)
+    shadows = cv2.resize(random.random((6, 5)), (columns, rows), interpolation=cv2.INTER_CUBIC)
+    pixels = 0.4 * cv2.resize(_drawn(), (columns, rows)) + 0.6 * shadows
+    pixels += random.normal(0, 0.02, pixels.shape)
+    grey = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
     return cv2.imencode(".png", grey)[1].tobytes(), f"{columns} × {rows}"
 
 

@@ -1,7 +1,11 @@
-"""The reading page with the app's frame and small untrained nets, from the folder in SMALL_NETS."""
+"""The reading page with the app's frame and small untrained nets, from the folder in SMALL_NETS.
+
+While that folder holds a file `hold`, no reading ends.
+"""
 
 import os
 import runpy
+import time
 from pathlib import Path
 
 import streamlit as st
@@ -19,7 +23,17 @@ def small_triage():
     from cxrtriage.reading.saliency import prepare
 
     prepare()
-    return Triage.load(Path(os.environ["SMALL_NETS"]))
+    folder = Path(os.environ["SMALL_NETS"])
+    triage = Triage.load(folder)
+    read = triage.read
+
+    def held(*film, **options):
+        while (folder / "hold").exists():
+            time.sleep(0.05)
+        return read(*film, **options)
+
+    triage.read = held
+    return triage
 
 
 readings.loaded_triage = small_triage

@@ -13,6 +13,7 @@ import streamlit as st
 
 from cxrtriage.film.adjustment import Adjustment
 from cxrtriage.film.film import Film
+from cxrtriage.film.writing import CODE, HARMLESS
 from cxrtriage.reading.agreement import Disagreement, MapPlace, disagreements, map_place
 from cxrtriage.reading.assessment import Assessment
 from cxrtriage.reading.call import strongest_class
@@ -284,8 +285,10 @@ def _keep(shelf: str, name: tuple[str, ...], what: object) -> None:
 
 
 def _reading_name(film: Film, adjustment: Adjustment) -> tuple[str, ...]:
-    # A film that was turned upright comes of the same bytes, and is noted to be another.
-    return film.sha256, json.dumps(adjustment.to_dict(), sort_keys=True), *film.notes
+    # A film that was turned upright comes of the same bytes, and is noted to be another; what is said of its
+    # writing changes no pixel.
+    notes = [note for note in film.notes if note not in (CODE, HARMLESS)]
+    return film.sha256, json.dumps(adjustment.to_dict(), sort_keys=True), *notes
 
 
 def _small(values: np.ndarray) -> np.ndarray:

@@ -194,7 +194,7 @@ def test_a_net_that_is_not_there_or_tells_no_class_of_the_study_is_named(here, c
 def test_the_study_is_known_beside_those_that_have_a_configuration(capsys):
     assert "saliency" not in studies()
     assert main(["compare", "nothing"]) == 2
-    assert capsys.readouterr().err.rstrip().endswith(", saliency.")
+    assert ", saliency" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -94,9 +94,11 @@ def test_another_net_than_the_one_measured_is_refused(severity_folder):
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": "cxrtriage/severity/1", "widths": {}}'])
 def test_a_damaged_file_is_one_sentence(severity_folder, text):
     (severity_folder / SEVERITY_FILE).write_text(text)
-    with pytest.raises(WeightsError, match=r"severity.json is damaged; fetch the weights again.") as caught:
-        Triage.load(severity_folder, models=["tb_a"])
-    assert caught.value.code == "weights_damaged"
+    triage = Triage.load(severity_folder, models=["tb_a"])
+    problem = triage.problems["severity"]
+    assert problem.message.endswith("severity.json is damaged; fetch the weights again.")
+    assert problem.code == "weights_damaged"
+    assert triage.assess(draw_film(1, rows=128, columns=128)).severity is None
 
 
 @given(st.floats(-1, 9), st.sampled_from(sorted(SCALES)))

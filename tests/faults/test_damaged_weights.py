@@ -211,4 +211,4 @@ def test_the_pages_say_the_sentence_and_stand(folder, monkeypatch):
         page.run()
         assert not page.exception
         assert words(page).count("The weights tb_a.safetensors are not the ones their card speaks of") == 1
-        assert "the threshold 0." not in words(page)
+        assert "threshold 0.50 (" not in words(page)

@@ -153,7 +153,7 @@ def test_the_reading_page_says_a_sentence_and_shows_no_number(triage, monkeypatc
     said = words(page.run())
     assert not page.exception
     assert "tb_a gave no number for this film; nothing is shown. (code: no_score)" in said
-    assert "the threshold 0." not in said
+    assert "threshold 0.50 (" not in said
     assert "nan" not in said.lower()
 
 
@@ -164,7 +164,7 @@ def test_the_reading_page_shows_the_scores_and_says_that_severity_failed(triage,
     page.file_uploader[0].upload("film.png", png(180), "image/png")
     said = words(page.run())
     assert not page.exception
-    assert "the threshold 0.50" in said
+    assert "threshold 0.50 (" in said
     assert "A severity net is damaged or gave no number, so zones and scales were not read" in said
 
 

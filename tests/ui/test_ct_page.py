@@ -218,3 +218,15 @@ def test_the_csv_has_a_row_a_slice():
     stream = io.StringIO()
     csv.DictWriter(stream, list(rows[0])).writerows(rows)
     assert [row["quadrants"] for row in rows] == ["ll" if 2 <= n <= 6 else "" for n in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("=1+1", "'=1+1"), ("+1", "'+1"), ("-1", "'-1"), ("@SUM(A1)", "'@SUM(A1)"), ("\t=1", "'\t'=1"),
+        ("\r=1", "'\r'=1"), (" =1", "' =1"), ("a;=1", "a;'=1"), ("a,-b", "a,'-b"), ('a"=1', "a\"'=1"),
+        ("\uff1d1", "'\uff1d1"), ("slice-1", "slice-1"), ("a=b", "a=b"), (-2.5, -2.5), (None, None),
+    ],
+)  # fmt: skip
+def test_a_cell_is_no_formula_wherever_a_spreadsheet_may_begin_it(name, safe):
+    assert csv_cell(name) == safe

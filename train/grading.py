@@ -25,7 +25,7 @@ from train.films import CACHE, cached_images, found_lungs
 from train.grading_nets import GRADES, GradingNet, Trunk, build_trunk
 from train.manifest import data_folder, read_films
 from train.pasting import varied
-from train.precision import depthwise_in_single_precision
+from train.precision import laid_out_for_training
 from train.schedule import cosine_after_warmup
 from train.settings import Start
 from train.severity import folds_of
@@ -205,9 +205,7 @@ class _GradingLearner(L.LightningModule):
         self.settings, self.net = settings, net
 
     def setup(self, stage: str) -> None:
-        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
-        if self.settings.precision.startswith("bf16") and self.device.type == "cpu":
-            depthwise_in_single_precision(self.net)
+        laid_out_for_training(self.net, self.settings.precision, self.device)
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], _: int) -> Tensor:
         films, grades, scores = batch

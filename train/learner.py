@@ -16,7 +16,7 @@ from cxrtriage import nets
 from cxrtriage.nets import FilmClassifier, TransformerClassifier
 from cxrtriage.reading.input_form import InputForm
 from train.augmentation import batch_erasing, mixed_styles, only_lungs
-from train.precision import depthwise_in_single_precision
+from train.precision import laid_out_for_training
 from train.schedule import SCHEDULES
 from train.settings import Settings, SettingsError
 
@@ -63,9 +63,7 @@ class Learner(L.LightningModule):
         )
 
     def setup(self, stage: str) -> None:
-        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
-        if self.settings.precision.startswith("bf16") and self.device.type == "cpu":
-            depthwise_in_single_precision(self.net)
+        laid_out_for_training(self.net, self.settings.precision, self.device)
 
     def normalise(self, films: Tensor) -> Tensor:
         scale, shift = self.settings.input.scale_and_shift

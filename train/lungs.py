@@ -31,7 +31,7 @@ from cxrtriage.weights import Card, load_net, read_card, save_net, write_card
 from train.films import CACHE, cached_images
 from train.manifest import FilmRow, data_folder, read_films
 from train.pasting import paste_opacities, varied
-from train.precision import depthwise_in_single_precision
+from train.precision import laid_out_for_training
 from train.schedule import cosine_after_warmup
 from train.settings import SettingsError, build_settings
 from train.trainer import last_state, trainer_of
@@ -146,9 +146,7 @@ class LungLearner(L.LightningModule):
         self.dice: list[float] = []
 
     def setup(self, stage: str) -> None:
-        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
-        if self.settings.precision.startswith("bf16") and self.device.type == "cpu":
-            depthwise_in_single_precision(self.net)
+        laid_out_for_training(self.net, self.settings.precision, self.device)
 
     def forward(self, films: Tensor) -> Tensor:
         scale, shift = self.settings.input.scale_and_shift

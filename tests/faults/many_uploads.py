@@ -40,12 +40,16 @@ def resident_mb(pid: int) -> float:
 
 
 def film_file(number: int) -> tuple[bytes, str]:
-    """A film as PNG that no other number gives, shadowed in its own way, and its size as the page says it."""
+    """A film as PNG that no other number gives, shadowed in its own way, and its size as the page says it.
+
+    Its noise is that of a film, blurred: white noise now and then looks like writing, about which the page
+    asks before anything can be saved.
+    """
     rows, columns = 512 + number % 7, 440 + number % 11
     random = np.random.default_rng(number)
     shadows = cv2.resize(random.random((6, 5)), (columns, rows), interpolation=cv2.INTER_CUBIC)
     pixels = 0.4 * cv2.resize(_drawn(), (columns, rows)) + 0.6 * shadows
-    pixels += random.normal(0, 0.02, pixels.shape)
+    pixels += cv2.GaussianBlur(random.normal(0, 0.04, pixels.shape), (0, 0), 1.5)
     grey = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
     return cv2.imencode(".png", grey)[1].tobytes(), f"{columns} × {rows}"
 

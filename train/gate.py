@@ -8,6 +8,7 @@ pasting opacities: a white lung is a patient, not junk.
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -30,7 +31,7 @@ from cxrtriage.nets.backbone import grey_imagenet_state
 from cxrtriage.nets.gate import KINDS, SIGNS, GateNet
 from cxrtriage.reading.input_form import InputForm
 from cxrtriage.reading.lung_finder import LungFinder
-from cxrtriage.weights import Card, save_net, write_card
+from cxrtriage.weights import Card, load_net, read_card, save_net, write_card
 from train import gate_pictures as made
 from train.ct_slices import grey_of, read_slices
 from train.films import CACHE, cached_images, found_lungs
@@ -55,7 +56,8 @@ class GateSettings:
     """All of a run of the gate's net.
 
     `input`: the form of the films it is shown, at `size`, which may be smaller than the cache's. `shares`:
-    how often each kind is drawn. `exclude`: sources that are kept out, to be judged by.
+    how often each kind is drawn. `exclude`: sources that are kept out, to be judged by. `goes_on_from`: a
+    folder of runs whose net of this name it goes on from, in place of `imagenet`.
     """
 
     name: str
@@ -65,6 +67,7 @@ class GateSettings:
     cache_size: int = 224
     lungs: str = "lungs_mobilenet_v2"
     imagenet: str | None = None
+    goes_on_from: str | None = None
     shares: dict[str, float] = field(default_factory=lambda: dict.fromkeys(KINDS, 1.0))
     exclude: tuple[str, ...] = ()
     learning_rate: float = 0.0007
@@ -180,10 +183,11 @@ class GatePictures(Dataset[tuple[Tensor, int, int, Tensor]]):
         self.others = {kind: [one.picture for one in others if one.kind == kind] for kind in KINDS}
         shares = np.array([settings.shares.get(kind, 0.0) for kind in KINDS])
         self.shares = shares / shares.sum()
-        # Sources alike by the square root of their films: the largest is not all that a film looks like.
-        sources = [row.source for row in films.rows]
-        number = {source: sources.count(source) for source in set(sources)}
-        weights = np.array([number[source] ** -0.5 for source in sources])
+        # Sources alike by the square root of their films: the largest is not all that a film looks like. The
+        # views of a source likewise, since a source must not tell the view.
+        groups = [(row.source, row.view) for row in films.rows]
+        number = Counter(groups)
+        weights = np.array([number[group] ** -0.5 for group in groups])
         self.weights = np.cumsum(weights / weights.sum())
 
     def __len__(self) -> int:
@@ -322,7 +326,10 @@ def train_gate(settings: GateSettings, runs: Path, *, steps: int | None = None) 
     others = [one for one in read_others(data_folder(), form) if one.split == "train"]
     pictures = GatePictures(train, others, ct_pictures(data_folder(), form, "train"), settings)
     learner = GateLearner(settings)
-    if settings.imagenet:
+    if settings.goes_on_from:
+        earlier = Path(settings.goes_on_from) / settings.name
+        learner.net.load_state_dict(load_net(read_card(settings.name, earlier), earlier).state_dict())
+    elif settings.imagenet:
         state = load_file(data_folder() / settings.imagenet)
         learner.net.backbone.load_state_dict(grey_imagenet_state(state), strict=True)
     loader = DataLoader(

@@ -28,6 +28,8 @@ from train.severity_truths import read_severity
 # Of validation films that are frontal, this share may fail a threshold.
 _LOST = 0.001
 _SEVERE = 6.0
+# A view is said where, of validation films, at least this share of those said is right.
+_VIEW_RIGHT = 0.97
 _MOST = 1500  # films of a figure, drawn evenly
 _RIGHT_CODE = {"lateral_chest": "lateral"}
 
@@ -91,9 +93,23 @@ def _with_thresholds(gate: Gate, rows: Sequence[FilmRow]) -> Gate:
         mirrored=_upper([one.signs["mirrored"] for one in looks], plain.mirrored),
         child=_upper([one.signs["child"] for one in looks], plain.child),
         distance=round(float(np.max([one.distance for one in looks])) * 1.15, 3),
+        view=_sure_of_view(
+            [(one.signs["AP"], row.view) for one, row in zip(looks, val, strict=True) if row.view]
+        ),
     )
     gate.thresholds = limits
     return gate
+
+
+def _sure_of_view(looks: Sequence[tuple[float, str]]) -> float:
+    """The least chance of a view from which on enough of those said are right; 0.98 where none is."""
+    for least in np.arange(0.5, 0.98, 0.02):
+        said = [
+            (chance > 0.5) == (view == "AP") for chance, view in looks if max(chance, 1 - chance) >= least
+        ]
+        if said and np.mean(said) >= _VIEW_RIGHT:
+            return round(float(least), 2)
+    return 0.98
 
 
 def _upper(values: Sequence[float], least: float) -> float:
@@ -110,7 +126,7 @@ def _figures(gate: Gate, rows: Sequence[FilmRow], split: str | None) -> dict[str
     }
     random = np.random.default_rng(1)
     said: dict[str, list[bool]] = {}
-    views: list[bool] = []
+    views: list[bool | None] = []
     turned: dict[str, list[bool]] = {"inverted": [], "rotated_90": [], "rotated_180": [], "righted": []}
     made_up: dict[str, list[tuple[str, bool]]] = {}
     mirrored: list[bool] = []
@@ -122,7 +138,7 @@ def _figures(gate: Gate, rows: Sequence[FilmRow], split: str | None) -> dict[str
         if row.file in severe:
             said.setdefault("severe (extent 6 or more)", []).append(result.verdict == "accepted")
         if row.view in ("AP", "PA") and result.verdict == "accepted":
-            views.append(result.view == row.view)
+            views.append(None if result.view is None else result.view == row.view)
         if number % 3 == 0:
             _turned(gate, film, turned)
             flipped = replace(film, pixels=np.ascontiguousarray(film.pixels[:, ::-1]), view=None)
@@ -139,15 +155,21 @@ def _figures(gate: Gate, rows: Sequence[FilmRow], split: str | None) -> dict[str
         "accepted_by_source": {
             name: [round(float(np.mean(each)), 4), len(each)] for name, each in said.items()
         },
-        "view_right": [round(float(np.mean(views)), 4), len(views)] if views else None,
+        "view_right": _share([view for view in views if view is not None]),
+        "view_said": _share([view is not None for view in views]),
         "recognised": {
             name: [round(float(np.mean(each)), 4), len(each)] for name, each in turned.items() if each
         },
-        "mirrored_seen": [round(float(np.mean(mirrored)), 4), len(mirrored)] if mirrored else None,
-        "children_seen": [round(float(np.mean(found)), 4), len(found)] if found else None,
+        "mirrored_seen": _share(mirrored),
+        "children_seen": _share(found),
         "made_up": _told(made_up),
         "others": _others(gate),
     }
+
+
+def _share(right: Sequence[bool]) -> list[float] | None:
+    """Share and number; None of nothing."""
+    return [round(float(np.mean(right)), 4), len(right)] if right else None
 
 
 def _square(pixels: np.ndarray) -> np.ndarray:
@@ -259,7 +281,8 @@ def _tables(figures: dict[str, Any]) -> str:
             for source, (share, count) in part["accepted_by_source"].items()
         ]
         lines += ["", "| recognised | share | number |", "|---|---|---|"]
-        signs = {**part["recognised"], "view AP or PA": part["view_right"], "mirrored": part["mirrored_seen"],
+        signs = {**part["recognised"], "view AP or PA, where said": part["view_right"],
+                 "view said at all": part["view_said"], "mirrored": part["mirrored_seen"],
                  "child": part["children_seen"]}  # fmt: skip
         lines += [f"| {sign} | {of[0]:.3f} | {of[1]} |" for sign, of in signs.items() if of]
         lines += ["", "| other pictures | not accepted | right code | number |", "|---|---|---|---|"]

@@ -240,7 +240,7 @@ def resized(picture: np.ndarray, size: int) -> np.ndarray:
 
 def exposed(film: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """A film as another machine would have given it: cut, framed, tilted, sharper or softer, with letters on
-    it."""
+    it, or with its own letters and corners painted over."""
     size = film.shape[0]
     edge = random.uniform(-0.1, 0.07)
     angle, stretch = random.uniform(-7, 7), np.exp(random.uniform(-0.08, 0.08, 2))
@@ -263,6 +263,13 @@ def exposed(film: np.ndarray, random: np.random.Generator) -> np.ndarray:
     if random.random() < 0.4:
         shades = shades + random.normal(0, random.uniform(0, 0.04), film.shape)
     film = np.clip(255 * shades, 0, 255).astype(np.uint8)
+    if random.random() < 0.35:  # what is written near the edge must tell nothing
+        for _ in range(int(random.integers(1, 4))):
+            high, wide = (int(v) for v in random.uniform(0.06, 0.25, 2) * size)
+            top, left = (int(random.choice((0, size - side))) for side in (high, wide))
+            if random.random() < 0.5:
+                top, left = int(random.integers(0, size - high)), int(random.choice((0, size - wide)))
+            film[top : top + high, left : left + wide] = int(random.choice((0, 0, 128, 255)))
     for _ in range(int(random.integers(0, 3))):
         words = str(random.choice(["R", "L", "AP", "PA", "PORTABLE", "12:30", "AP SUPINE", "E", "<--"]))
         place = tuple(int(v) for v in random.uniform(0.02, 0.85, 2) * size)

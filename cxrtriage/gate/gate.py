@@ -36,7 +36,8 @@ _CACHED = 224  # the size at which films were equalised for training
 
 @dataclass(frozen=True)
 class Thresholds:
-    """On the net's chances, set on validation films; `distance` is in the units of `GateNet.distance`."""
+    """On the net's chances, set on validation films; `distance` is in the units of `GateNet.distance`, and
+    `view` is the least chance of a view for it to be said."""
 
     frontal: float = 0.5
     inverted: float = 0.5
@@ -44,6 +45,7 @@ class Thresholds:
     mirrored: float = 0.9
     child: float = 0.98
     distance: float = 3.0
+    view: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,9 @@ class GateResult:
     """What the gate says of a film.
 
     `codes`: of `cxrtriage.film.codes`, the weightiest first. `view`: by the file's tag where it has one, else
-    by look. `frontal_chest`: chance that it is one, the right way up. `turns`: quarter turns
-    counter-clockwise and
-    `invert`: what would right the film, where that is all that is wrong with it.
+    by look, else None where the look is unsure. `frontal_chest`: chance that it is one, the right way up.
+    `turns`: quarter turns counter-clockwise and `invert`: what would right the film, where that is all
+    that is wrong with it.
     """
 
     verdict: Verdict
@@ -167,7 +169,7 @@ class Gate:
         verdict: Verdict = "refused" if ordered else "cautioned" if cautions else "accepted"
         view = film.view or ("lateral" if "lateral" in codes else None)
         if view is None and not codes:
-            view = "AP" if look.signs["AP"] > 0.5 else "PA"
+            view = self._view(look)
         rightable = bool(righting) and not codes
         return GateResult(
             verdict,
@@ -209,6 +211,13 @@ class Gate:
             return [{"lateral_chest": "lateral", "part_of_chest": "cropped"}.get(kind, "not_frontal_chest")]
         far = look.distance > limits.distance and look.frontal > look.kinds["photograph_of_film"]
         return ["not_frontal_chest"] if far else []
+
+    def _view(self, look: Look) -> Literal["AP", "PA"] | None:
+        """AP or PA by look, if it is sure enough to be said."""
+        chance = look.signs["AP"]
+        if max(chance, 1 - chance) < self.thresholds.view:
+            return None
+        return "AP" if chance > 0.5 else "PA"
 
     def _cautions(self, look: Look, film: Film) -> list[str]:
         codes = []

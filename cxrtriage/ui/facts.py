@@ -218,7 +218,12 @@ def gate_figures(texts: Texts, facts: ModelFacts) -> None:
     for name, of in sorted(measured.items(), key=lambda one: one[0] == "shipped"):
         share, number = of["accepted"], of["films"]
         rows = [[texts["facts_gate_accepted"], f"{100 * share:.1f} %", str(number)]]
-        signs = {**of["recognised"], "view": of["view_right"], "mirrored": of["mirrored_seen"]}
+        signs = {
+            **of["recognised"],
+            "view": of["view_right"],
+            "view_said": of.get("view_said"),
+            "mirrored": of["mirrored_seen"],
+        }
         rows += [
             [texts.named("gate_sign", sign), f"{100 * found[0]:.1f} %", str(found[1])]
             for sign, found in signs.items()

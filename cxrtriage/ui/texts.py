@@ -461,7 +461,8 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "gate_sign_rotated_90": {"en": "on its side, told"},
     "gate_sign_rotated_180": {"en": "on its head, told"},
     "gate_sign_righted": {"en": "turned or inverted, righted"},
-    "gate_sign_view": {"en": "PA or AP right"},
+    "gate_sign_view": {"en": "PA or AP right, where it is said"},
+    "gate_sign_view_said": {"en": "PA or AP said at all"},
     "gate_sign_mirrored": {"en": "mirrored, told"},
     "facts_trained_foot": {
         "en": "A source with films of one kind alone teaches the hospital with the disease: see what speaks "

@@ -60,6 +60,14 @@ def test_the_view_is_that_of_the_tag_or_else_by_look():
     assert gate.check(marked_film("lateral_chest")).view == "lateral"
 
 
+def test_an_unsure_look_says_no_view():
+    gate = MarkedGate()
+    gate.thresholds = replace(gate.thresholds, view=1.0)
+    assert gate.check(marked_film(sign="AP")).view is None
+    assert gate.check(marked_film(sign="AP")).verdict == "accepted"
+    assert gate.check(marked_film(sign="AP", view="PA")).view == "PA"
+
+
 @pytest.mark.parametrize("turns", [1, 2, 3])
 def test_a_righted_film_is_as_it_was_and_says_so(turns):
     film, gate = marked_film(spacing_mm=None), MarkedGate()

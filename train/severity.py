@@ -44,12 +44,9 @@ WELL_SOURCES = ("shenzhen", "nitm", "nih", "nihpn", "rsna")
 @dataclass(frozen=True)
 class SeveritySettings:
     """All of a run. `trunk`: a `corpus_vit` of the weights that lends its options and where it starts.
-    `goes_on_from`: a folder of runs in which each net has one of its name, unseen by the same fold, to go on
-    from instead.
 
     `well`: films without opacity drawn for each scored one. `pasted`: share of these that get opacities.
-    `masks`: weight of the map's loss on films whose lesions are outlined (0 leaves the outlines out), `whole`
-    that of the error of the Brixia score of the whole film, beside those of its zones.
+    `masks`: weight of the map's loss on films whose lesions are outlined (0 leaves the outlines out).
     `folds`: how many nets; `sources` names the sources of scored films to learn from, `graders` whose scores
     and outlines of them (`SeverityTruth.by`); none named: all.
     """
@@ -57,7 +54,6 @@ class SeveritySettings:
     name: str
     trunk: str | None = None
     trunk_options: dict[str, Any] = field(default_factory=dict)
-    goes_on_from: str | None = None
     input: InputForm = field(default_factory=lambda: InputForm(size=224, region="lungs"))
     lungs: str = "lungs_mobilenet_v2"
     pooling: str = "top"
@@ -67,7 +63,6 @@ class SeveritySettings:
     well: float = 1.0
     pasted: float = 0.4
     masks: float = 0.5
-    whole: float = 0.0
     average: float = 0.98
     learning_rate: float = 0.0003
     weight_decay: float = 0.05
@@ -218,12 +213,6 @@ class SeverityLearner(L.LightningModule):
             "extent": _over_known(_distance, said.extent / EXTENT, scores[:, -2] / EXTENT),
             "opacity": _over_known(_distance, said.opacity / OPACITY, scores[:, -1] / OPACITY),
         }
-        if self.settings.whole:
-            # A film's zones lean the same way: what is little in each is much in their sum.
-            score = scores[:, ZONES : 2 * ZONES].sum(1) / (ZONES * BRIXIA_ZONE)
-            losses["whole"] = self.settings.whole * _over_known(
-                _distance, said.brixia.sum(1) / (ZONES * BRIXIA_ZONE), score
-            )
         if self.settings.masks:
             losses["map"] = self.settings.masks * self._map_loss(said.map, zones, lesions)
         self.log_dict({name: loss.detach() for name, loss in losses.items()})
@@ -313,14 +302,7 @@ def train_fold(
         persistent_workers=settings.workers > 0,
         drop_last=True,
     )
-    net = new_net(settings)
-    if settings.goes_on_from:
-        earlier = Path(settings.goes_on_from) / name
-        card = read_card(name, earlier)
-        if any(card.settings.get(key) != plain[key] for key in ("folds", "fold")):
-            raise SettingsError(f"goes_on_from: {earlier} has seen other films than those of this fold.")
-        net.load_state_dict(load_net(card, earlier).state_dict())
-    learner = SeverityLearner(settings, net)
+    learner = SeverityLearner(settings, new_net(settings))
     callbacks = [EMAWeightAveraging(decay=settings.average)] if settings.average else []
     trainer = trainer_of(folder, settings.epochs, settings.precision, steps, callbacks)
     trainer.fit(learner, loader, ckpt_path=None if steps else last_state(folder))

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 import yaml
 from PIL import Image
 from severity_cells import write_scores
@@ -15,11 +14,10 @@ from severity_cells import write_scores
 from cxrtriage.nets.severity import ZONES
 from cxrtriage.reading.severity import SeverityReader
 from cxrtriage.reading.severity_card import SCALES
-from cxrtriage.weights import load_net, read_card
 from train.command import main
 from train.manifest import ManifestError, read_films
 from train.settings import SettingsError
-from train.severity import SeverityData, folds_of, read_severity_settings, train_severity
+from train.severity import SeverityData, folds_of, read_severity_settings
 from train.severity_figures import Scored, error_figures, fit_curves, interval_widths, readers_errors
 from train.severity_films import affected_zones, mirrored
 from train.severity_truths import SeverityTruth, read_severity
@@ -76,23 +74,6 @@ def test_a_net_a_fold_is_trained_measured_and_read_with(scored_data, severity_co
         assert {truth.row.split for truth in scores[part].truths} == splits
         assert len(scores[part].truths) == (data.split(*splits) & data.scored).sum()
         assert all(np.all((said >= 0) & (said <= 8)) for said in scores[part].said.values())
-
-
-@pytest.mark.slow
-def test_nets_go_on_from_those_of_the_same_folds_alone(scored_data, severity_config, tmp_path):
-    first, second = tmp_path / "runs", tmp_path / "on"
-    settings = read_severity_settings(severity_config)
-    earlier = train_severity(settings, first, steps=1)[0]
-    still = replace(settings, goes_on_from=str(first), learning_rate=0.0, whole=8.0, seed=5)
-    card = train_severity(still, second, steps=1)[0]
-    before, after = (
-        load_net(read_card(card.name, runs / card.name), runs / card.name) for runs in (first, second)
-    )
-    assert earlier.sha256 != card.sha256  # what normalisation counts moves on all the same
-    for name, weight in before.named_parameters():
-        assert torch.equal(weight, after.get_parameter(name)), name
-    with pytest.raises(SettingsError, match="has seen other films"):
-        train_severity(replace(still, folds=3), tmp_path / "other", steps=1)
 
 
 def test_no_patient_of_a_fold_is_in_another_and_test_films_are_in_none(

@@ -51,6 +51,7 @@ def _members(ensemble: Figures, together: str) -> list[str]:
         f"within {CHANCE} of the highest mean AUROC over the classes on the validation films that nets with",
         "it reach, where all films and those within sources that show both count alike (the",
         "first alone rewards telling hospitals apart); nets of different making hold better elsewhere.",
+        "Of as many nets those that read before go on: a difference by chance is no reason for others.",
         "",
         "| nets | AUROC, validation films | all films | within sources |",
         "|---|---|---|---|",

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from cxrtriage.reading.ensemble import Ensemble, combination_name, write_ensemble
-from cxrtriage.weights import OperatingPoint
+from cxrtriage.reading.ensemble import Ensemble, combination_name, read_ensemble, write_ensemble
+from cxrtriage.weights import OperatingPoint, WeightsError
 from train.asked import Asked
 from train.left_out import folds_together
 from train.measures import CHANCE, enough, headline, mean_calibration, test_figures
@@ -73,7 +73,8 @@ def evaluate_together(
     best = _findings_net(figures)
     version = {"name": best, "sha256": sums[best][:12]} if best else {}
     anchor = best_unseen(figures)
-    members = chosen_members({names: merit["mean"] for names, merit in validated.items()}, anchor)
+    merits = {names: merit["mean"] for names, merit in validated.items()}
+    members = chosen_members(merits, anchor, _reading_so_far(weights))
     print(f"the ensemble: {combination_name(members)}", flush=True)
     named = (combination_name(members), combination_name(list(nets)))
     measured = {name: of if name in named else _summary(of) for name, of in measured.items()}
@@ -118,17 +119,28 @@ def best_unseen(figures: dict[str, dict[str, Any]]) -> str:
     return max(most, key=lambda name: most[name])
 
 
-def chosen_members(merits: dict[tuple[str, ...], float], anchor: str = "") -> tuple[str, ...]:
+def _reading_so_far(weights: Path) -> tuple[str, ...]:
+    """The members of the ensemble that is in the folder of weights, in the order of their names."""
+    try:
+        return tuple(sorted(read_ensemble(weights).members))
+    except WeightsError:  # there is none yet
+        return ()
+
+
+def chosen_members(
+    merits: dict[tuple[str, ...], float], anchor: str = "", so_far: tuple[str, ...] = ()
+) -> tuple[str, ...]:
     """The most nets that come within chance of the best merit, and of as many the better.
 
     Nets of different making hold better together in a hospital they never saw, and only several can disagree.
     `anchor`, the net that held best in one, is a member in any case: films of the hospitals trained on cannot
-    tell its worth.
+    tell its worth. Of as many nets those that read `so_far` go on: what differs by chance alone is no reason
+    to measure anew all that hangs on them.
     """
     merits = {names: merit for names, merit in merits.items() if not anchor or anchor in names}
     best = max(merits.values())
     near = [names for names, merit in merits.items() if merit >= best - CHANCE]
-    return max(near, key=lambda names: (len(names), merits[names]))
+    return max(near, key=lambda names: (len(names), names == so_far, merits[names]))
 
 
 def _merit(validation: Predictions, settings: Settings) -> dict[str, float]:

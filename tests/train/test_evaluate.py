@@ -271,6 +271,14 @@ def test_the_net_that_held_best_elsewhere_reads_in_any_case():
     assert chosen_members(merits, "b") == ("a", "b", "c")
 
 
+def test_the_nets_that_read_so_far_go_on_while_as_many_others_are_no_better_but_by_chance():
+    merits = {("a", "b"): 0.900, ("a", "c"): 0.902, ("b", "c"): 0.890}
+    assert chosen_members(merits) == ("a", "c")
+    assert chosen_members(merits, so_far=("a", "b")) == ("a", "b")
+    assert chosen_members(merits, so_far=("b", "c")) == ("a", "c")
+    assert chosen_members({**merits, ("a", "b", "c"): 0.901}, so_far=("a", "b")) == ("a", "b", "c")
+
+
 def test_what_held_best_elsewhere_is_measured_where_several_nets_were_left_out():
     def figures(**folds: float) -> dict[str, object]:
         found = {

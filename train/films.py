@@ -70,6 +70,14 @@ def class_weights(films: Labelled, other_diseases: float) -> np.ndarray:
     return np.where(films.truths | normal[:, None], 1.0, other_diseases)
 
 
+def taught(films: Labelled, settings: Settings) -> Labelled:
+    """The films that a net learns anything from: without findings and with `other_diseases` of 0, films of
+    another disease teach nothing and are not drawn."""
+    if settings.findings or settings.lung_weight:
+        return films
+    return films.at(np.flatnonzero(class_weights(films, settings.other_diseases).any(axis=1)))
+
+
 def source_offsets(
     films: Labelled, sources: Mapping[str, float], other_diseases: float, most: float
 ) -> np.ndarray:

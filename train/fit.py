@@ -34,6 +34,7 @@ from train.films import (
     found_lungs,
     labelled,
     source_offsets,
+    taught,
 )
 from train.findings import finding_targets
 from train.learner import Learner
@@ -58,7 +59,7 @@ def fit(settings: Settings, runs: Path, *, resume: bool = True, steps: int | Non
 
     pictures = Pictures(settings, read_films(data_folder()), runs)
     films = pictures.films.where(lambda row: row.source not in settings.leave_out)
-    train, val = films.split("train"), films.split("val")
+    train, val = taught(films.split("train"), settings), films.split("val")
     _need_every_class(train, settings, "train")
 
     learner = Learner(settings, *_teacher(settings, runs))

@@ -31,8 +31,8 @@ def write_plots(
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for name in next(iter(curves.values())).classes:
-        scores = {net: predictions.scores(name) for net, predictions in curves.items()}
+    for name in dict.fromkeys(name for predictions in curves.values() for name in predictions.classes):
+        scores = {net: of.scores(name) for net, of in curves.items() if name in of.classes}
         if not all(s.of_both for s in scores.values()):
             continue
         figure, axes = _square(f"{name.replace('_', ' ')}, test films")

@@ -112,7 +112,8 @@ class Scores:
 class Predictions:
     """Films with (films, classes) probabilities, of a net or of nets together.
 
-    `members` (films, classes, nets) are each net's own where several speak together.
+    `members` (films, classes, nets) are each net's own where several speak together, NaN of a class that a
+    net does not know.
     """
 
     films: Labelled
@@ -127,12 +128,11 @@ class Predictions:
 
     def scores(self, class_name: str) -> Scores:
         number = self.classes.index(class_name)
+        members = None if self.members is None else self.members[:, number]
+        if members is not None:
+            members = members[:, ~np.isnan(members).all(axis=0)]
         return Scores(
-            class_name,
-            self.films,
-            self.films.truths[:, number],
-            self.probabilities[:, number],
-            None if self.members is None else self.members[:, number],
+            class_name, self.films, self.films.truths[:, number], self.probabilities[:, number], members
         )
 
     def without_sources(self, sources: Sequence[str]) -> Predictions:
@@ -146,10 +146,14 @@ class Predictions:
 
 
 def mean_of(predictions: Sequence[Predictions]) -> Predictions:
-    """Nets together: the mean of their calibrated probabilities, of films that all of them were asked of."""
-    first = predictions[0]
-    for other in predictions[1:]:
-        if other.films.rows != first.films.rows or other.classes != first.classes:
+    """Nets together: of each class the mean of the calibrated probabilities of those that know it.
+
+    All were asked of the same films, and one of them knows every class that another does.
+    """
+    widest = max(predictions, key=lambda p: len(p.classes))
+    every = np.full((*widest.probabilities.shape, len(predictions)), np.nan)
+    for net, other in enumerate(predictions):
+        if other.films.rows != widest.films.rows or not set(other.classes) <= set(widest.classes):
             raise ValueError("nets that were not asked the same of the same films have no common score")
-    every = np.stack([p.probabilities for p in predictions], axis=-1)
-    return replace(first, probabilities=every.mean(axis=-1), members=every)
+        every[:, [widest.classes.index(name) for name in other.classes], net] = other.probabilities
+    return replace(widest, probabilities=np.nanmean(every, axis=-1), members=every)

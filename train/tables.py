@@ -47,9 +47,10 @@ def _members(ensemble: Figures, together: str) -> list[str]:
     return [
         "",
         f"The ensemble that reads unless others are asked for is {together}:",
-        "the net that held best in a hospital left out of training, and with it the most nets that come",
+        "the nets that held best in a hospital left out of training (those that the best one's interval",
+        "does not tell from it), and with them the most nets that come",
         f"within {CHANCE} of the highest mean AUROC over the classes on the validation films that nets with",
-        "it reach, where all films and those within sources that show both count alike (the",
+        "them reach, where all films and those within sources that show both count alike (the",
         "first alone rewards telling hospitals apart); nets of different making hold better elsewhere.",
         "Of as many nets those that read before go on: a difference by chance is no reason for others.",
         "",
@@ -68,7 +69,7 @@ def diagnosis_page(nets: Mapping[str, Figures], ensemble: Figures, dice: Mapping
     # Pages stay readable with the nets and the ensemble; others are in the first table and the JSON.
     shown = {**nets, **({"the ensemble": combined[together]} if together in combined else {})}
     last = shown.get("the ensemble") or nets.get(together) or next(iter(nets.values()))
-    classes = list(last["test"]["classes"])
+    classes = list(dict.fromkeys(name for of in shown.values() for name in of["test"]["classes"]))
     lines = [
         "# Diagnosis",
         "",
@@ -80,26 +81,27 @@ def diagnosis_page(nets: Mapping[str, Figures], ensemble: Figures, dice: Mapping
         *_members(ensemble, together),
     ]
     for name in classes:
+        knowing = {net: of for net, of in shown.items() if name in of["test"]["classes"]}
         lines += [
             "",
             f"## {name.replace('_', ' ').capitalize()}",
             "",
-            *_test_table(shown, name),
+            *_test_table(knowing, name),
             "",
             "Hospitals: test films of sources that show films with and without it, and sources left out of",
             "training altogether (all their films, by nets trained anew without them; sensitivity and",
             "specificity by a threshold that knows nothing of them). AUROC against all other films / against",
             "normal films:",
             "",
-            *_hospital_table(shown, name),
+            *_hospital_table(knowing, name),
             "",
             "Controls, on the very same films; 0.5 is right for what is changed:",
             "",
-            *_control_table(nets, name),
+            *_control_table({net: of for net, of in nets.items() if net in knowing}, name),
             "",
             "Subgroups of the test films, AUROC against all other films:",
             "",
-            *_subgroup_table(shown, name),
+            *_subgroup_table(knowing, name),
         ]
     lines += [
         "",
@@ -116,7 +118,7 @@ def diagnosis_page(nets: Mapping[str, Figures], ensemble: Figures, dice: Mapping
         f"Test films by their label, flagged at {_spoken(DEFAULT_POINT)} by {together.replace('+', ' + ')};",
         "a film may be flagged for several classes:",
         "",
-        *_confusion_table(last["test"]["confusion"], classes),
+        *_confusion_table(last["test"]["confusion"], list(last["test"]["classes"])),
         "",
         "Share flagged per source:",
         "",
@@ -246,8 +248,7 @@ def _calibration_table(nets: Mapping[str, Figures], classes: Sequence[str]) -> l
     rows = []
     for name in classes:
         for net, figures in nets.items():
-            of = figures["calibration"][name]
-            for scaling, found in of.items():
+            for scaling, found in figures["calibration"].get(name, {}).items():
                 if isinstance(found, dict):
                     rows.append(
                         [name.replace("_", " "), net, scaling, _share(found["ece"]), _share(found["brier"])]

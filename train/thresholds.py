@@ -97,8 +97,10 @@ def _four_digits(probability: float) -> float:
 
 
 def spread_of(members: Sequence[Predictions], class_name: str, sources: Sequence[str]) -> float:
-    """Median over these sources' films of the deviation of the members' calibrated logits; 0 for one."""
-    logits = np.stack([logit(p.scores(class_name).of_sources(sources).probabilities) for p in members])
+    """Median over these sources' films of the deviation of the calibrated logits of the members that know the
+    class; 0 for one."""
+    knowing = [p for p in members if class_name in p.classes]
+    logits = np.stack([logit(p.scores(class_name).of_sources(sources).probabilities) for p in knowing])
     return float(np.median(logits.std(axis=0)))
 
 

@@ -22,25 +22,32 @@ from train.thresholds import DEFAULT_POINT, operating_points, spread_of
 
 
 def need_the_same(nets: dict[str, Asked]) -> None:
-    """Nets that read together need the same films, classes and lungs for a common threshold."""
-    first = next(iter(nets.values()))
+    """Nets that read together need the same films and lungs for a common threshold, and one that knows every
+    class: others may know some of them alone."""
+    widest = _widest(nets)
     for name, net in nets.items():
-        if net.member.card.classes != first.member.card.classes or net.val.films.rows != first.val.films.rows:
+        knows = set(net.member.card.classes) <= set(widest.member.card.classes)
+        if not knows or net.val.films.rows != widest.val.films.rows:
             raise SettingsError(
-                f"{name} has other classes, sources or labels than {first.member.card.name}; "
+                f"{name} has other classes, sources or labels than {widest.member.card.name}; "
                 "evaluate them one by one."
             )
-        if net.member.card.lungs != first.member.card.lungs:
+        if net.member.card.lungs != widest.member.card.lungs:
             raise SettingsError(
-                f"{name} needs another lung net than {first.member.card.name}; evaluate them one by one."
+                f"{name} needs another lung net than {widest.member.card.name}; evaluate them one by one."
             )
+
+
+def _widest(nets: dict[str, Asked]) -> Asked:
+    """The first of the nets that know most classes."""
+    return max(nets.values(), key=lambda net: len(net.member.card.classes))
 
 
 def evaluate_together(
     nets: dict[str, Asked], figures: dict[str, dict[str, Any]], weights: Path, results: Path
 ) -> None:
     """Thresholds of every combination of two or more nets, and how each does on the test split."""
-    first = next(iter(nets.values()))
+    widest = _widest(nets)
     points: dict[str, dict[str, dict[str, OperatingPoint]]] = {}
     measured: dict[str, Any] = {}
     validated: dict[tuple[str, ...], dict[str, float]] = {}
@@ -48,15 +55,17 @@ def evaluate_together(
         for names in combinations(nets, size):
             chosen, together = [nets[name] for name in names], combination_name(names)
             validation = mean_of([net.validation for net in chosen])
-            validated[names] = _merit(validation, first.settings)
+            if set(validation.classes) == set(widest.member.card.classes):
+                # Nets that leave a class without a score cannot be the ensemble.
+                validated[names] = _merit(validation, widest.settings)
             if size == 1:
                 continue  # its points are on its card
             tested = mean_of([net.tested for net in chosen])
             points[together] = {
                 name: operating_points(
                     validation.scores(name),
-                    first.settings,
-                    spread_of([net.validation for net in chosen], name, first.settings.threshold_sources),
+                    widest.settings,
+                    spread_of([net.validation for net in chosen], name, widest.settings.threshold_sources),
                 )
                 for name in validation.classes
             }
@@ -64,21 +73,21 @@ def evaluate_together(
                 "operating_points": {
                     name: {p: vars(v) for p, v in by.items()} for name, by in points[together].items()
                 },
-                "test": test_figures(tested, points[together], first.settings),
-                "calibration": mean_calibration(tested, first.settings),
+                "test": test_figures(tested, points[together], widest.settings),
+                "calibration": mean_calibration(tested, widest.settings),
                 "leave_one_source_out": _folds_together(together, nets, names, results),
             }
             print(f"{together}: {headline(measured[together]['test'])}", flush=True)
     sums = {name: net.member.card.sha256 for name, net in nets.items()}
     best = _findings_net(figures)
     version = {"name": best, "sha256": sums[best][:12]} if best else {}
-    anchor = best_unseen(figures)
+    anchors = best_unseen(figures)
     merits = {names: merit["mean"] for names, merit in validated.items()}
-    members = chosen_members(merits, anchor, _reading_so_far(weights))
+    members = chosen_members(merits, anchors, _reading_so_far(weights))
     print(f"the ensemble: {combination_name(members)}", flush=True)
     named = (combination_name(members), combination_name(list(nets)))
     measured = {name: of if name in named else _summary(of) for name, of in measured.items()}
-    lungs = first.member.card.lungs
+    lungs = widest.member.card.lungs
     write_ensemble(Ensemble(sums, members, DEFAULT_POINT, lungs, version, points), weights)
     values = {
         "weights": sums,
@@ -103,20 +112,24 @@ def _summary(figures: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def best_unseen(figures: dict[str, dict[str, Any]]) -> str:
-    """The net with the highest AUROC of the first class in the hospitals that several nets were left without,
-    against normal films; "" where no two nets were measured so."""
-    folds: dict[str, dict[str, float]] = {}
+def best_unseen(figures: dict[str, dict[str, Any]]) -> frozenset[str]:
+    """The nets that held best in the hospitals that most nets were left without.
+
+    By AUROC of the first class against normal films: the best net, and those that its interval does not tell
+    from it. None where no two nets were measured so.
+    """
+    folds: dict[str, dict[str, dict[str, float]]] = {}
     for name, of in figures.items():
         for fold, found in of["leave_one_source_out"].items():
             first = next(iter(found["classes"].values()), None)
             if first and first["all"]["against_normal"]:
-                folds.setdefault(fold, {})[name] = first["all"]["against_normal"]["value"]
+                folds.setdefault(fold, {})[name] = first["all"]["against_normal"]
     compared = [aurocs for aurocs in folds.values() if len(aurocs) > 1]
     if not compared:
-        return ""
+        return frozenset()
     most = max(compared, key=len)
-    return max(most, key=lambda name: most[name])
+    least = max(most.values(), key=lambda auroc: auroc["value"])["low"]
+    return frozenset(name for name, auroc in most.items() if auroc["value"] >= least)
 
 
 def _reading_so_far(weights: Path) -> tuple[str, ...]:
@@ -128,16 +141,18 @@ def _reading_so_far(weights: Path) -> tuple[str, ...]:
 
 
 def chosen_members(
-    merits: dict[tuple[str, ...], float], anchor: str = "", so_far: tuple[str, ...] = ()
+    merits: dict[tuple[str, ...], float],
+    anchors: frozenset[str] = frozenset(),
+    so_far: tuple[str, ...] = (),
 ) -> tuple[str, ...]:
     """The most nets that come within chance of the best merit, and of as many the better.
 
     Nets of different making hold better together in a hospital they never saw, and only several can disagree.
-    `anchor`, the net that held best in one, is a member in any case: films of the hospitals trained on cannot
-    tell its worth. Of as many nets those that read `so_far` go on: what differs by chance alone is no reason
-    to measure anew all that hangs on them.
+    `anchors`, the nets that held best in one, are members in any case: films of the hospitals trained on
+    cannot tell their worth. Of as many nets those that read `so_far` go on: what differs by chance alone is
+    no reason to measure anew all that hangs on them.
     """
-    merits = {names: merit for names, merit in merits.items() if not anchor or anchor in names}
+    merits = {names: merit for names, merit in merits.items() if anchors <= set(names)}
     best = max(merits.values())
     near = [names for names, merit in merits.items() if merit >= best - CHANCE]
     return max(near, key=lambda names: (len(names), names == so_far, merits[names]))

@@ -34,8 +34,9 @@ class ModelFacts:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Classes with operating points: lung and severity nets have none."""
-        return self.cards[0].classes if self.cards[0].operating_points else ()
+        """Classes with operating points, each that some net knows: lung and severity nets have none."""
+        scoring = [card for card in self.cards if card.operating_points]
+        return tuple(dict.fromkeys(name for card in scoring for name in card.classes))
 
     @property
     def task(self) -> Literal["diagnosis", "lungs", "severity", "ct", "gate"]:

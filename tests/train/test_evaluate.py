@@ -266,9 +266,10 @@ def test_of_combinations_within_chance_of_the_best_the_largest_reads():
     assert chosen_members({("a",): 0.9, ("a", "b"): 0.8}) == ("a",)
 
 
-def test_the_net_that_held_best_elsewhere_reads_in_any_case():
+def test_the_nets_that_held_best_elsewhere_read_in_any_case():
     merits = {("a",): 0.95, ("b",): 0.85, ("a", "b"): 0.90, ("a", "c"): 0.96, ("a", "b", "c"): 0.897}
-    assert chosen_members(merits, "b") == ("a", "b", "c")
+    assert chosen_members(merits, frozenset({"b"})) == ("a", "b", "c")
+    assert chosen_members(merits, frozenset({"a", "b"})) == ("a", "b", "c")
 
 
 def test_the_nets_that_read_so_far_go_on_while_as_many_others_are_no_better_but_by_chance():
@@ -282,10 +283,51 @@ def test_the_nets_that_read_so_far_go_on_while_as_many_others_are_no_better_but_
 def test_what_held_best_elsewhere_is_measured_where_several_nets_were_left_out():
     def figures(**folds: float) -> dict[str, object]:
         found = {
-            fold: {"classes": {"tuberculosis": {"all": {"against_normal": {"value": value}}}}}
-            for fold, value in folds.items()
+            fold: {"classes": {"tuberculosis": {"all": {"against_normal": {"value": of, "low": of - 0.03}}}}}
+            for fold, of in folds.items()
         }
         return {"leave_one_source_out": found}
 
-    assert best_unseen({"a": figures(north=0.8, south=0.99), "b": figures(north=0.9), "c": figures()}) == "b"
-    assert best_unseen({"a": figures(north=0.8), "b": figures(south=0.9)}) == ""
+    measured = {"a": figures(north=0.8, south=0.99), "b": figures(north=0.9), "c": figures()}
+    assert best_unseen(measured) == {"b"}
+    # A net that the best one's interval does not tell from it held as well.
+    assert best_unseen({**measured, "d": figures(north=0.88)}) == {"b", "d"}
+    assert best_unseen({"a": figures(north=0.8), "b": figures(south=0.9)}) == frozenset()
+
+
+def test_a_net_that_knows_one_class_alone_reads_with_those_that_know_all(
+    hospitals: Path, config: Path, tmp_path: Path
+):
+    """It speaks of its class; the others' classes are theirs, and alone it is no ensemble."""
+    weights = tmp_path / "weights"
+    put_net(weights, "both", 0, config)
+    put_net(weights, "alone", 1, config, classes=["tuberculosis"], findings=[], other_diseases=0.0)
+    places = [f"--{name}={tmp_path / name}" for name in ("weights", "runs", "results")]
+    assert main(["evaluate", "both", "alone", *places]) == 0
+    written = json.loads((tmp_path / "results" / "ensemble.json").read_text())
+    assert set(written["validation_auroc"]) == {"both", "alone+both"}
+    assert set(written["members"]) in ({"both"}, {"alone", "both"})
+    assert set(written["combinations"]["alone+both"]["test"]["classes"]) == set(CLASSES)
+    page = (tmp_path / "results" / "diagnosis.md").read_text()
+    covid = page[page.index("## Covid19") : page.index("## Calibration")]
+    assert "| alone |" not in covid
+    assert "| alone |" in page
+    triage = Triage.load(weights, models=["both", "alone"])
+    read = triage.assess(read_film(next((hospitals / "cxr").iterdir())))
+    assert read.diagnosis is not None
+    of = read.diagnosis.members
+    assert set(of["alone"]) == {"tuberculosis"}
+    assert set(of["both"]) == set(CLASSES)
+    scores = read.diagnosis.classes
+    mean = (of["alone"]["tuberculosis"] + of["both"]["tuberculosis"]) / 2
+    assert scores["tuberculosis"].probability == pytest.approx(mean)
+    assert scores["covid19"].probability == pytest.approx(of["both"]["covid19"])
+
+
+def test_nets_that_each_know_what_the_other_does_not_have_no_common_score(
+    hospitals: Path, config: Path, tmp_path: Path
+):
+    for name, classes in (("a", ["tuberculosis"]), ("b", ["covid19"])):
+        put_net(tmp_path / "weights", name, 0, config, classes=classes, findings=[])
+    with pytest.raises(SettingsError, match="b has other classes, sources or labels than a"):
+        evaluate(["a", "b"], tmp_path / "runs", tmp_path / "weights", tmp_path / "results")

@@ -15,6 +15,7 @@ from train.films import (
     found_lungs,
     labelled,
     source_offsets,
+    taught,
 )
 from train.manifest import read_films
 from train.settings import read_settings
@@ -49,6 +50,20 @@ def test_a_class_is_learnt_against_normal_films_first(tiny_data, tiny_config):
     for row, of_tuberculosis, of_covid in zip(films.rows, *weights.T, strict=True):
         assert of_tuberculosis == 1
         assert of_covid == (1 if row.label == "normal" else 0.3)
+
+
+def test_films_that_teach_nothing_are_not_drawn(tiny_data, tiny_config):
+    """Of a net for covid19 against normal films, those of tuberculosis; unless they count."""
+    alone = {"classes": ["covid19"], "labels": ["normal", "tuberculosis"], "other_diseases": 0.0}
+    for changes, labels in (
+        ({}, {"normal"}),
+        ({"other_diseases": 0.3}, {"normal", "tuberculosis"}),
+        ({"findings": ["opacity"]}, {"normal", "tuberculosis"}),
+    ):
+        settings = read_settings(tiny_config, **{**alone, **changes})
+        films = taught(labelled(read_films(tiny_data), settings), settings)
+        assert {row.label for row in films.rows} == labels
+        assert len(films.truths) == len(films.rows)
 
 
 def test_an_unknown_target_weighs_nothing():

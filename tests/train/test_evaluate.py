@@ -223,10 +223,16 @@ def test_an_evaluation_gives_the_same_again_and_keeps_folds_of_other_machines(ev
 
 @pytest.mark.slow
 def test_nets_that_cannot_have_a_common_threshold_are_told_so(hospitals, config, tmp_path):
-    put_net(tmp_path / "weights", "one", 0, config)
-    put_net(tmp_path / "weights", "other", 1, config, classes=["tuberculosis"])
-    with pytest.raises(SettingsError, match="other has other classes"):
-        evaluate(["one", "other"], tmp_path / "runs", tmp_path / "weights", tmp_path / "results")
+    """Each knows what the other does not; or they were asked about other films."""
+    for name, changes in (
+        ("one", {"classes": ["tuberculosis"], "findings": []}),
+        ("other", {"classes": ["covid19"], "findings": []}),
+        ("elsewhere", {"classes": ["tuberculosis"], "findings": [], "sources": {"north": 1, "south": 1}}),
+    ):
+        put_net(tmp_path / "weights", name, 0, config, **changes)
+    for names in (["one", "other"], ["one", "elsewhere"]):
+        with pytest.raises(SettingsError, match="has other classes, sources or labels than"):
+            evaluate(names, tmp_path / "runs", tmp_path / "weights", tmp_path / "results")
 
 
 def test_a_class_that_no_validation_film_shows_has_no_threshold(hospitals, config, tmp_path):
@@ -322,12 +328,3 @@ def test_a_net_that_knows_one_class_alone_reads_with_those_that_know_all(
     mean = (of["alone"]["tuberculosis"] + of["both"]["tuberculosis"]) / 2
     assert scores["tuberculosis"].probability == pytest.approx(mean)
     assert scores["covid19"].probability == pytest.approx(of["both"]["covid19"])
-
-
-def test_nets_that_each_know_what_the_other_does_not_have_no_common_score(
-    hospitals: Path, config: Path, tmp_path: Path
-):
-    for name, classes in (("a", ["tuberculosis"]), ("b", ["covid19"])):
-        put_net(tmp_path / "weights", name, 0, config, classes=classes, findings=[])
-    with pytest.raises(SettingsError, match="b has other classes, sources or labels than a"):
-        evaluate(["a", "b"], tmp_path / "runs", tmp_path / "weights", tmp_path / "results")

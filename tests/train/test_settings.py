@@ -82,7 +82,7 @@ def test_the_nets_that_are_read_together_learn_the_same():
     """Films, labels and crop agree; size, net and course of training differ."""
     first = read_settings(CONFIGS / "tb_mobilenet_v2_cpu.yaml")
     # Park's own findings net, at the paper's size, reads alone.
-    for name in ("tb_resnet50*", "tb_efficientnet_b0*", "findings_densenet121_cpu"):
+    for name in ("tb_resnet50*", "tb_efficientnet_b0", "findings_densenet121_cpu"):
         for path in CONFIGS.glob(f"{name}.yaml"):
             other = read_settings(path)
             for key in (
@@ -96,6 +96,18 @@ def test_the_nets_that_are_read_together_learn_the_same():
                 assert getattr(other, key) == getattr(first, key), f"{path.name}: {key}"
             assert other.findings in ((), first.findings), path.name
             assert other.input.picture[1:] == first.input.picture[1:], path.name
+
+
+def test_a_net_for_one_class_alone_is_asked_about_the_same_films_as_the_others():
+    """What it never learns from has a share of 0; what is trained on alone has no films to be asked about."""
+    first = read_settings(CONFIGS / "tb_mobilenet_v2_cpu.yaml")
+    alone = read_settings(CONFIGS / "tb_efficientnet_b0_cpu.yaml")
+    assert alone.classes == ("tuberculosis",)
+    assert set(alone.classes) < set(first.classes)
+    for key in ("labels", "threshold_sources", "lungs"):
+        assert getattr(alone, key) == getattr(first, key), key
+    assert set(first.sources) - set(alone.sources) == {"cxnet", "bimcv"}
+    assert alone.input.picture[1:] == first.input.picture[1:]
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("simclr_*.yaml")), ids=lambda path: path.stem)

@@ -149,13 +149,14 @@ def chosen_members(
 
     Nets of different making hold better together in a hospital they never saw, and only several can disagree.
     `anchors`, the nets that held best in one, are members in any case: films of the hospitals trained on
-    cannot tell their worth. Of as many nets those that read `so_far` go on: what differs by chance alone is
-    no reason to measure anew all that hangs on them.
+    cannot tell their worth. The nets that read `so_far` go on with the anchors where that is within chance of
+    the best: what differs by chance alone is no reason to measure anew all that hangs on them.
     """
     merits = {names: merit for names, merit in merits.items() if anchors <= set(names)}
     best = max(merits.values())
     near = [names for names, merit in merits.items() if merit >= best - CHANCE]
-    return max(near, key=lambda names: (len(names), names == so_far, merits[names]))
+    going_on = anchors | set(so_far)
+    return max(near, key=lambda names: (set(names) == going_on, len(names), merits[names]))
 
 
 def _merit(validation: Predictions, settings: Settings) -> dict[str, float]:

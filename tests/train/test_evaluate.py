@@ -278,12 +278,22 @@ def test_the_nets_that_held_best_elsewhere_read_in_any_case():
     assert chosen_members(merits, frozenset({"a", "b"})) == ("a", "b", "c")
 
 
-def test_the_nets_that_read_so_far_go_on_while_as_many_others_are_no_better_but_by_chance():
+def test_the_nets_that_read_so_far_go_on_while_others_are_no_better_but_by_chance():
     merits = {("a", "b"): 0.900, ("a", "c"): 0.902, ("b", "c"): 0.890}
     assert chosen_members(merits) == ("a", "c")
     assert chosen_members(merits, so_far=("a", "b")) == ("a", "b")
     assert chosen_members(merits, so_far=("b", "c")) == ("a", "c")
-    assert chosen_members({**merits, ("a", "b", "c"): 0.901}, so_far=("a", "b")) == ("a", "b", "c")
+    every = {**merits, ("a", "b", "c"): 0.901}
+    assert chosen_members(every) == ("a", "b", "c")
+    assert chosen_members(every, so_far=("a", "b")) == ("a", "b")
+    # With them, what held best elsewhere.
+    assert chosen_members({**every, ("a", "b", "c", "d"): 0.9}, frozenset({"c"}), ("a", "b")) == (
+        "a",
+        "b",
+        "c",
+    )
+    # Chance is no excuse for what is worse by more.
+    assert chosen_members({**every, ("b", "c"): 0.91}, so_far=("a", "b")) == ("b", "c")
 
 
 def test_what_held_best_elsewhere_is_measured_where_several_nets_were_left_out():

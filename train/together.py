@@ -155,7 +155,7 @@ def chosen_members(
     merits = {names: merit for names, merit in merits.items() if anchors <= set(names)}
     best = max(merits.values())
     near = [names for names, merit in merits.items() if merit >= best - CHANCE]
-    going_on = anchors | set(so_far)
+    going_on = anchors | set(so_far) if so_far else set()
     return max(near, key=lambda names: (set(names) == going_on, len(names), merits[names]))
 
 

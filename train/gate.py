@@ -31,7 +31,7 @@ from cxrtriage.nets.backbone import grey_imagenet_state
 from cxrtriage.nets.gate import KINDS, SIGNS, GateNet
 from cxrtriage.reading.input_form import InputForm
 from cxrtriage.reading.lung_finder import LungFinder
-from cxrtriage.weights import Card, load_net, read_card, save_net, write_card
+from cxrtriage.weights import Card, save_net, write_card
 from train import gate_pictures as made
 from train.ct_slices import grey_of, read_slices
 from train.films import CACHE, cached_images, found_lungs
@@ -56,8 +56,7 @@ class GateSettings:
     """All of a run of the gate's net.
 
     `input`: the form of the films it is shown, at `size`, which may be smaller than the cache's. `shares`:
-    how often each kind is drawn. `exclude`: sources that are kept out, to be judged by. `goes_on_from`: a
-    folder of runs whose net of this name it goes on from, in place of `imagenet`.
+    how often each kind is drawn. `exclude`: sources that are kept out, to be judged by.
     """
 
     name: str
@@ -67,7 +66,6 @@ class GateSettings:
     cache_size: int = 224
     lungs: str = "lungs_mobilenet_v2"
     imagenet: str | None = None
-    goes_on_from: str | None = None
     shares: dict[str, float] = field(default_factory=lambda: dict.fromkeys(KINDS, 1.0))
     exclude: tuple[str, ...] = ()
     learning_rate: float = 0.0007
@@ -326,10 +324,7 @@ def train_gate(settings: GateSettings, runs: Path, *, steps: int | None = None) 
     others = [one for one in read_others(data_folder(), form) if one.split == "train"]
     pictures = GatePictures(train, others, ct_pictures(data_folder(), form, "train"), settings)
     learner = GateLearner(settings)
-    if settings.goes_on_from:
-        earlier = Path(settings.goes_on_from) / settings.name
-        learner.net.load_state_dict(load_net(read_card(settings.name, earlier), earlier).state_dict())
-    elif settings.imagenet:
+    if settings.imagenet:
         state = load_file(data_folder() / settings.imagenet)
         learner.net.backbone.load_state_dict(grey_imagenet_state(state), strict=True)
     loader = DataLoader(

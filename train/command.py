@@ -216,9 +216,16 @@ def _lungs(options: argparse.Namespace) -> int:
 
 
 def _severity(options: argparse.Namespace) -> int:
-    from train.severity import read_severity_settings, train_severity
+    from cxrtriage.weights import WEIGHTS_FOLDER
+    from train.severity import SeverityData, read_severity_settings, train_severity
+    from train.zone_models import train_zone_model
 
-    for card in train_severity(read_severity_settings(options.config), options.runs, steps=options.steps):
+    data = SeverityData(read_severity_settings(options.config), options.runs)
+    cards = train_severity(data, options.runs, steps=options.steps)
+    cards += [
+        train_zone_model(data, trunk, options.runs, WEIGHTS_FOLDER) for trunk in data.settings.zone_models
+    ]
+    for card in cards:
         print(f"{options.runs / card.name / card.name}.safetensors {card.sha256[:12]}")
     return 0
 

@@ -48,7 +48,8 @@ class SeveritySettings:
     `well`: films without opacity drawn for each scored one. `pasted`: share of these that get opacities.
     `masks`: weight of the map's loss on films whose lesions are outlined (0 leaves the outlines out).
     `folds`: how many nets; `sources` names the sources of scored films to learn from, `graders` whose scores
-    and outlines of them (`SeverityTruth.by`); none named: all.
+    and outlines of them (`SeverityTruth.by`); none named: all. `zone_models`: shipped nets on whose maps
+    linear models are fitted beside (`train/zone_models.py`).
     """
 
     name: str
@@ -59,6 +60,7 @@ class SeveritySettings:
     pooling: str = "top"
     sources: tuple[str, ...] = ()
     graders: tuple[str, ...] = ()
+    zone_models: tuple[str, ...] = ()
     folds: int = 4
     well: float = 1.0
     pasted: float = 0.4
@@ -268,13 +270,12 @@ def new_net(settings: SeveritySettings) -> SeverityNet:
     return net
 
 
-def train_severity(settings: SeveritySettings, runs: Path, *, steps: int | None = None) -> list[Card]:
+def train_severity(data: SeverityData, runs: Path, *, steps: int | None = None) -> list[Card]:
     """Train a net a fold as the settings say; write `runs/NAME_FOLD/NAME_FOLD.*`, weights and card."""
-    data = SeverityData(settings, runs)
     folds = data.folds()
     if steps:
         return [train_fold(data, folds, 0, runs, steps)]
-    return [train_fold(data, folds, fold, runs) for fold in range(settings.folds)]
+    return [train_fold(data, folds, fold, runs) for fold in range(data.settings.folds)]
 
 
 def train_fold(
@@ -323,13 +324,6 @@ def _card(
 ) -> Card:
     sha256 = save_net(net, folder / f"{name}.safetensors")
     trunk = read_card(settings.trunk).options if settings.trunk else settings.trunk_options
-    counts: dict[str, dict[str, int]] = {}
-    licences: dict[str, set[str]] = {}
-    for truth in (data.truths[i] for i in np.flatnonzero(keep)):
-        kind = "well" if truth.row.source in WELL_SOURCES else "scored"
-        of = counts.setdefault(truth.row.source, {})
-        of[kind] = of.get(kind, 0) + 1
-        licences.setdefault(truth.row.source, set()).add(truth.row.licence or "not stated")
     return Card(
         name=name,
         task="severity: lesion map, array, Brixia, extent, opacity",
@@ -340,9 +334,21 @@ def _card(
         sha256=sha256,
         licence="Under the terms of the training films' sources, named with each source.",
         lungs=data.finder.version,
-        training_data=[
-            {"source": source, "films": counts[source], "licence": "; ".join(sorted(licences[source]))}
-            for source in sorted(counts)
-        ],
+        training_data=licences_by_source(data, keep),
         settings=plain,
     )
+
+
+def licences_by_source(data: SeverityData, keep: np.ndarray) -> list[dict[str, Any]]:
+    """Films scored and well of each source among those of `keep` (films,) bool, and their licences."""
+    counts: dict[str, dict[str, int]] = {}
+    licences: dict[str, set[str]] = {}
+    for truth in (data.truths[i] for i in np.flatnonzero(keep)):
+        kind = "well" if truth.row.source in WELL_SOURCES else "scored"
+        of = counts.setdefault(truth.row.source, {})
+        of[kind] = of.get(kind, 0) + 1
+        licences.setdefault(truth.row.source, set()).add(truth.row.licence or "not stated")
+    return [
+        {"source": source, "films": counts[source], "licence": "; ".join(sorted(licences[source]))}
+        for source in sorted(counts)
+    ]

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from cxrtriage.nets.severity import BRIXIA_ZONE, EXTENT, OPACITY
-from cxrtriage.reading.severity import calibrated_array, category_of, counted, curved
+from cxrtriage.reading.severity import calibrated_array, category_of, counted, curved, mixed
 from cxrtriage.reading.severity_card import SCALES, SEVERITY_FILE, SeverityCard
 from cxrtriage.weights import load_net, read_card
 from train.figures import ROUNDS
@@ -24,6 +24,7 @@ from train.settings import SettingsError
 from train.severity import SeverityData, settings_of_card
 from train.severity_films import affected_zones
 from train.severity_truths import CONVERSIONS, SeverityTruth
+from train.zone_models import ZoneModels
 
 PARTS = ("array_score", "brixia", "brixia_zone", "extent", "opacity")
 # A zone's chance below this does not count: chosen on films unseen, where it raised the share of normal
@@ -71,8 +72,9 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
     data = SeverityData(settings, runs)
     folds = data.folds()
     nets = {int(card.settings["fold"]) - 1: load_net(card, weights) for card in cards}
-    unseen = said_by(data, {fold: [net] for fold, net in nets.items()}, folds)
-    together = said_by(data, {-1: list(nets.values())}, folds)
+    zone_models = ZoneModels(data, weights)
+    unseen = said_by(data, {fold: [net] for fold, net in nets.items()}, folds, zone_models)
+    together = said_by(data, {-1: list(nets.values())}, folds, zone_models)
     scaling = fit_array(unseen[1], data, unseen[0])
     told = Told(scaling, fit_curves(unseen[1], data, unseen[0]))
     held = _scored(data, unseen, told)
@@ -98,6 +100,8 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
         ),
         told.curves,
         LEAST_CHANCE,
+        {name: digits[:12] for name, digits in zone_models.checksums.items()},
+        zone_models.share,
     )
     figures["coverage"] = {name: coverage(test, card, name) for name in SCALES}
     card = replace(card, figures=figures)
@@ -115,8 +119,14 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
 Said = tuple[np.ndarray, dict[str, np.ndarray]]
 
 
-def said_by(data: SeverityData, nets: dict[int, list[torch.nn.Module]], folds: np.ndarray) -> Said:
-    """Index of the films of these folds (all scored, well ones of val and test), and the mean output."""
+def said_by(
+    data: SeverityData,
+    nets: dict[int, list[torch.nn.Module]],
+    folds: np.ndarray,
+    zone_models: ZoneModels,
+) -> Said:
+    """Index of the films of these folds (all scored, well ones of val and test), and the mean output of nets
+    and zone models, as a film is read."""
     well = data.split("val", "test") & ~data.scored
     index = np.flatnonzero(np.isin(folds, list(nets)) & (data.scored | well))
     parts: dict[str, list[np.ndarray]] = {"array": [], "brixia": [], "extent": [], "opacity": []}
@@ -128,7 +138,11 @@ def said_by(data: SeverityData, nets: dict[int, list[torch.nn.Module]], folds: n
             said = [net(film, zones) for net in nets[int(folds[number])]]
         for part, values in parts.items():
             values.append(torch.stack([getattr(one, part)[0] for one in said]).double().mean(dim=0).numpy())
-    return index, {part: np.array(values) for part, values in parts.items()}
+    outputs = {part: np.array(values) for part, values in parts.items()}
+    if zone_models.cards:
+        for part, told in zone_models.said(index, folds).items():
+            outputs[part] = mixed(outputs[part], told, zone_models.share)
+    return index, outputs
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from train.linear_severity import linear_figures, nearer, scale_figures
 from train.settings import SettingsError, Start, build_settings
 from train.severity_figures import category_accuracy
 from train.severity_tables import AVERAGE, LINEAR, MODES, SEVERITY_NETS, table
-from train.severity_unseen import SCALES, severity_nets, unseen_scores
+from train.severity_unseen import SCALES, severity_checksums, unseen_scores
 from train.study_results import kept_rows, write_study
 
 NAME = "compare_severity"
@@ -163,7 +163,7 @@ def _measure_linear(
     asked = {"nets": {name: read_card(name, weights).sha256 for name in study.linear}, "films": files}
     if rows.get(LINEAR, {}).get("settings") != asked:
         rows[LINEAR] = {"settings": asked, "figures": linear_figures(films, study.linear, weights)}
-    asked = {"nets": severity_nets(weights), "films": files}
+    asked = {"nets": severity_checksums(weights), "films": files}
     if asked["nets"] and rows.get(SEVERITY_NETS, {}).get("settings") != asked:
         rows[SEVERITY_NETS] = {"settings": asked, "figures": _severity_figures(weights, runs)}
     if SEVERITY_NETS in rows:

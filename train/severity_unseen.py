@@ -15,6 +15,7 @@ from cxrtriage.reading.severity import curved
 from cxrtriage.weights import load_net, read_card
 from train.severity import SeverityData, settings_of_card
 from train.severity_figures import Scored, fit_curves, said_by
+from train.zone_models import ZoneModels, zone_model_checksums
 
 SCALES = {"extent": EXTENT, "opacity": OPACITY}
 
@@ -25,6 +26,11 @@ def severity_nets(weights: Path) -> dict[str, str]:
     return {name: read_card(name, weights).sha256 for name in names}
 
 
+def severity_checksums(weights: Path) -> dict[str, str]:
+    """sha256 of all that reads severity, by name."""
+    return {**severity_nets(weights), **zone_model_checksums(weights)}
+
+
 def unseen_scores(weights: Path, runs: Path) -> dict[str, Scored]:
     """Extent and opacity by part: `unseen`, films of the train and val splits by the net of their fold, and
     `test`, test films by the mean of all nets."""
@@ -32,7 +38,8 @@ def unseen_scores(weights: Path, runs: Path) -> dict[str, Scored]:
     nets = {int(card.settings["fold"]) - 1: load_net(card, weights) for card in cards}
     data = SeverityData(settings_of_card(cards[0]), runs)
     folds = data.folds()
-    index, parts = said_by(data, {fold: [net] for fold, net in nets.items()}, folds)
+    zone_models = ZoneModels(data, weights)
+    index, parts = said_by(data, {fold: [net] for fold, net in nets.items()}, folds, zone_models)
     said = {scale: np.full(len(index), np.nan) for scale in SCALES}
     for fold in nets:
         own = folds[index] == fold
@@ -42,7 +49,7 @@ def unseen_scores(weights: Path, runs: Path) -> dict[str, Scored]:
     curves = fit_curves(parts, data, index)
     # Well test films are many and are not asked for here.
     asked = np.where(data.scored, folds, -2)
-    test, of_test = said_by(data, {-1: list(nets.values())}, asked)
+    test, of_test = said_by(data, {-1: list(nets.values())}, asked, zone_models)
     told = {scale: curved(of_test[scale], curves[scale], most) for scale, most in SCALES.items()}
     return {"unseen": _known(data, index, said), "test": _known(data, test, told)}
 

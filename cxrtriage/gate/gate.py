@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 import torch
+from torch import Tensor
 
 from cxrtriage.film.film import Film
 from cxrtriage.nets.gate import KINDS, SIGNS, GateNet
@@ -31,6 +33,8 @@ _MOST_RATIO = 2.2
 # Differences of grey, as shares of the whole range, that a picture must have at least.
 _FLAT = 0.04
 _BRIGHT, _DARK = 0.97, 0.03
+# A picture turned by a quarter is in the mirror turned the other way.
+_TURNS_MIRRORED = [0, 3, 2, 1]
 _CACHED = 224  # the size at which films were equalised for training
 
 
@@ -128,22 +132,25 @@ class Gate:
         return self.looks([picture])[0]
 
     def looks(self, pictures: list[np.ndarray]) -> list[Look]:
-        """The same of several; WeightsError `no_score` where the net gives no number: then nothing passes."""
+        """The same of several, each the mean of the picture and its mirror image; WeightsError `no_score`
+        where the net gives no number: then nothing passes."""
         batch = torch.from_numpy(np.stack(pictures))[:, None].float() / 127.5 - 1
         with torch.inference_mode():
-            features = self.net.features(batch)
+            features = self.net.features(torch.cat([batch, batch.flip(-1)]))
             out = self.net.heads(features)
             away = self.net.distance(features)
             for said in (*out.values(), away):
                 need_numbers(said, self.card.name)
-            kinds, turns = out["kind"].softmax(1).tolist(), out["turn"].softmax(1).tolist()
-            signs, distance = out["sign"].sigmoid().tolist(), away.tolist()
+            kinds = _of_both(out["kind"].softmax(1))
+            turns = _of_both(out["turn"].softmax(1), lambda mirrored: mirrored[:, _TURNS_MIRRORED])
+            signs = _of_both(out["sign"].sigmoid(), _signs_mirrored)
+            distance = _of_both(away)
         return [
             Look(
-                dict(zip(KINDS, kinds[n], strict=True)),
-                tuple(turns[n]),
-                dict(zip(SIGNS, signs[n], strict=True)),
-                distance[n],
+                dict(zip(KINDS, kinds[n].tolist(), strict=True)),
+                tuple(turns[n].tolist()),
+                dict(zip(SIGNS, signs[n].tolist(), strict=True)),
+                float(distance[n]),
             )
             for n in range(len(pictures))
         ]
@@ -207,8 +214,10 @@ class Gate:
         limits = self.thresholds
         # A photograph of a film shows a film: it is cautioned.
         if look.frontal + look.kinds["photograph_of_film"] < limits.frontal:
-            kind = max((kind for kind in KINDS if kind != "frontal_chest"), key=lambda kind: look.kinds[kind])
-            return [{"lateral_chest": "lateral", "part_of_chest": "cropped"}.get(kind, "not_frontal_chest")]
+            chances = {"lateral": look.kinds["lateral_chest"], "cropped": look.kinds["part_of_chest"]}
+            # All that shows no single chest film has one code.
+            chances["not_frontal_chest"] = 1 - sum(chances.values()) - look.frontal
+            return [max(chances, key=lambda code: chances[code])]
         far = look.distance > limits.distance and look.frontal > look.kinds["photograph_of_film"]
         return ["not_frontal_chest"] if far else []
 
@@ -229,6 +238,19 @@ class Gate:
         if by_look or (film.age_years is not None and film.age_years < _CHILD_YEARS):
             codes.append("child")
         return codes
+
+
+def _of_both(said: Tensor, back: Callable[[Tensor], Tensor] = lambda mirrored: mirrored) -> Tensor:
+    """Mean of what was said of pictures and, brought `back` to these, of their mirror images after them."""
+    plain, mirrored = said.chunk(2)
+    return (plain + back(mirrored)) / 2
+
+
+def _signs_mirrored(signs: Tensor) -> Tensor:
+    """What the signs of a mirror image say of the picture."""
+    back = signs.clone()
+    back[:, SIGNS.index("mirrored")] = 1 - back[:, SIGNS.index("mirrored")]
+    return back
 
 
 def measured_codes(film: Film) -> tuple[str, ...]:

@@ -11,11 +11,12 @@ from cxrtriage.nets.classifier import FilmClassifier
 from cxrtriage.nets.ct_lesion import CtLesionNet
 from cxrtriage.nets.gate import GateNet
 from cxrtriage.nets.lungs import LungNet
-from cxrtriage.nets.severity import SeverityNet
+from cxrtriage.nets.severity import SeverityNet, ZoneModel
 from cxrtriage.nets.transformer import Patches, TransformerClassifier
 
 LUNG_UNET = "lung_unet"
 SEVERITY = "severity"
+ZONE_MODEL = "zone_model"
 CT_LESION = "ct_lesion"
 GATE = "gate"
 # Stage of a stem whose map the transformer reads: stride 16 leaves it something to do, the last stage is
@@ -25,7 +26,7 @@ TRANSFORMERS = {"vit": 0, "hybrid_vit": 3, "corpus_vit": 4}
 
 def architectures() -> tuple[str, ...]:
     """Names that `build` knows."""
-    return (*BACKBONES, *TRANSFORMERS, LUNG_UNET, SEVERITY, CT_LESION, GATE)
+    return (*BACKBONES, *TRANSFORMERS, LUNG_UNET, SEVERITY, ZONE_MODEL, CT_LESION, GATE)
 
 
 def build(name: str, **options: Any) -> nn.Module:
@@ -33,15 +34,16 @@ def build(name: str, **options: Any) -> nn.Module:
 
     `options` are those of `FilmClassifier`, of `TransformerClassifier` (with `backbone`, the name of its
     stem's architecture, or for `vit` `patch`, the side of a patch), of `LungNet` for `lung_unet`, of
-    `CtLesionNet` for `ct_lesion`, of `GateNet` for `gate`, or of `SeverityNet` for `severity` (with `trunk`,
-    the options of its
-    `corpus_vit`); JSON types only, so that they travel on a card. Raises ValueError for a name that is not in
-    `architectures()`.
+    `CtLesionNet` for `ct_lesion`, of `GateNet` for `gate`, of `ZoneModel` for `zone_model`, or of
+    `SeverityNet` for `severity` (with `trunk`, the options of its `corpus_vit`); JSON types only, so that
+    they travel on a card. Raises ValueError for a name that is not in `architectures()`.
     """
     if name == LUNG_UNET:
         return LungNet(**options)
     if name == GATE:
         return GateNet(**options)
+    if name == ZONE_MODEL:
+        return ZoneModel(**options)
     if name == CT_LESION:
         return CtLesionNet(**options)
     if name == SEVERITY:

@@ -3,10 +3,14 @@
 After Park 2021 (arXiv:2104.07235): the transformer's tokens of places go through four upsizing blocks to a
 map of the likelihood of a lesion, which times the lungs is pooled over each zone to the array. The other
 scales are told from the same tokens: Brixia zone by zone, extent and opacity from both lungs together.
+
+Beside it linear models on the maps of nets that learnt something else, after Cohen 2020 (arXiv:2005.11856):
+scored films are few, and what is fitted on them should be small.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -26,15 +30,21 @@ _TOP = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class SeverityOutputs:
-    """What the net says of (films): `map` (films, rows, columns) logits of a lesion, `array` (films, 6)
-    chances in 0..1, `brixia` (films, 6) in 0..3, `extent` (films,) in 0..8, `opacity` (films,) in 0..6."""
+class ScaleOutputs:
+    """`brixia` (films, 6) in 0..3, `extent` (films,) in 0..8, `opacity` (films,) in 0..6."""
 
-    map: Tensor
-    array: Tensor
     brixia: Tensor
     extent: Tensor
     opacity: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class SeverityOutputs(ScaleOutputs):
+    """What the net says of (films) beside the scales: `map` (films, rows, columns) logits of a lesion,
+    `array` (films, 6) chances in 0..1."""
+
+    map: Tensor
+    array: Tensor
 
 
 class SeverityNet(nn.Module):
@@ -81,7 +91,7 @@ class SeverityNet(nn.Module):
             dim=1,
         )
         extent, opacity = self.film_head(both).float().sigmoid().unbind(dim=1)
-        return SeverityOutputs(lesions, array, brixia, EXTENT * extent, OPACITY * opacity)
+        return SeverityOutputs(brixia, EXTENT * extent, OPACITY * opacity, lesions, array)
 
     def _pooled(self, chances: Tensor, zones: Tensor) -> Tensor:
         """(films, rows, columns) chances of a lesion -> (films, 6), one a zone; 0 where a zone is empty."""
@@ -96,6 +106,45 @@ class SeverityNet(nn.Module):
         wanted = (places * _TOP).ceil().clamp_min(1)
         kept = torch.arange(flat.shape[2], device=flat.device) < wanted[..., None]
         return (ordered * kept).sum(dim=2) / wanted
+
+
+class ZoneModel(nn.Module):
+    """Linear models of the scales over the last maps of a `FilmClassifier`, which are no part of it.
+
+    Maps, each (films, channels, rows, columns), of which the last `len(channels)` are taken, and
+    (films, size, size) zone numbers 0..6 -> `ScaleOutputs`. A zone's Brixia score is told from the maps'
+    means over the zone, extent and opacity from the mean of the zones.
+    """
+
+    def __init__(self, channels: Sequence[int]) -> None:
+        super().__init__()
+        self.levels = len(channels)
+        width = sum(channels)
+        # Each mean in its own spread over the films fitted on.
+        self.zone_scaling = nn.BatchNorm1d(width, affine=False)
+        self.film_scaling = nn.BatchNorm1d(width, affine=False)
+        self.zone_head = nn.Linear(width, 1)
+        self.zone_bias = nn.Parameter(torch.zeros(ZONES))
+        self.film_head = nn.Linear(width, 2)
+
+    def forward(self, maps: Sequence[Tensor], zones: Tensor) -> ScaleOutputs:
+        return self.told(self.means(maps, zones))
+
+    def told(self, of_zones: Tensor) -> ScaleOutputs:
+        """From (films, 6, width) means over zones."""
+        told = self.zone_scaling(of_zones.flatten(0, 1)).unflatten(0, (-1, ZONES))
+        brixia = self.zone_head(told)[..., 0] + self.zone_bias
+        extent, opacity = self.film_head(self.film_scaling(of_zones.mean(dim=1))).unbind(dim=1)
+        return ScaleOutputs(brixia.clamp(0, BRIXIA_ZONE), extent.clamp(0, EXTENT), opacity.clamp(0, OPACITY))
+
+    def means(self, maps: Sequence[Tensor], zones: Tensor) -> Tensor:
+        """(films, 6, width): means of the maps over each zone; 0 where a zone is empty."""
+        of_maps = []
+        for each in maps[-self.levels :]:
+            shares = zone_shares(zones, each.shape[-1])
+            held = shares / shares.sum(dim=(2, 3), keepdim=True).clamp_min(1e-6)
+            of_maps.append(torch.einsum("nzhw,nchw->nzc", held, each.float()))
+        return torch.cat(of_maps, dim=2)
 
 
 def zone_shares(zones: Tensor, side: int) -> Tensor:

@@ -13,6 +13,7 @@ from cxrtriage.weights import WEIGHTS_FOLDER, Card, WeightsError, read_card
 
 RESULTS_FOLDER = Path(__file__).resolve().parents[2] / "train" / "results"
 ENSEMBLE, SEVERITY = "ensemble", "severity"
+_OF_SEVERITY = ("severity", "zone_model")
 Kind = Literal["unseen", "never_unseen", "subgroup", "lungs_out", "border", "few_films", "findings_hidden"]
 # Too few of a class to say anything of a subgroup; a control above this AUROC is worth a word.
 _FEW, _CONTROL = 30, 0.6
@@ -76,8 +77,8 @@ def model_names(weights: Path = WEIGHTS_FOLDER) -> tuple[str, ...]:
         first: tuple[str, ...] = (ENSEMBLE,)
     except WeightsError:
         first = ()
-    # The severity nets read together and are told of together.
-    parts = {name for name, card in cards.items() if card.architecture == SEVERITY}
+    # Severity nets and zone models read together and are told of together.
+    parts = {name for name, card in cards.items() if card.architecture in _OF_SEVERITY}
     others = sorted(
         set(cards) - parts, key=lambda name: (name not in members, not cards[name].operating_points, name)
     )
@@ -90,7 +91,7 @@ def model_facts(name: str, weights: Path = WEIGHTS_FOLDER, results: Path = RESUL
         severity = read_severity_card(weights)
         if severity is None:
             raise WeightsError("weights_missing", f"{SEVERITY_FILE} is not there; fetch the weights again.")
-        members = tuple(read_card(member, weights) for member in severity.members)
+        members = tuple(read_card(member, weights) for member in severity.checksums)
         return ModelFacts(name, members, "", severity.figures, {})
     if name == ENSEMBLE:
         ensemble = read_ensemble(weights)

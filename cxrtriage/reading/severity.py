@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import numpy as np
 import torch
 
 from cxrtriage.film.film import Film
-from cxrtriage.nets.severity import BRIXIA_ZONE, EXTENT, OPACITY, ZONES
+from cxrtriage.nets.classifier import FilmClassifier
+from cxrtriage.nets.severity import BRIXIA_ZONE, EXTENT, OPACITY, ZONES, ScaleOutputs
 from cxrtriage.reading.assessment import Brixia, Category, LungsSeen, Severity, Zones
 from cxrtriage.reading.input_form import InputForm
 from cxrtriage.reading.lungs import Lungs
@@ -18,6 +20,8 @@ from cxrtriage.reading.severity_card import SeverityCard, read_severity_card
 from cxrtriage.reading.zones import zones_of
 from cxrtriage.weights import WEIGHTS_FOLDER, Card, WeightsError, load_net, need_numbers, parts_of, read_card
 
+# Outputs that nets and zone models both have.
+SCALED = ("brixia", "extent", "opacity")
 # Opacity below which a film is of each category; more is severe. Lara 2025 (arXiv:2502.16622) bins opacity
 # 0 to 6 into three; 0 to 2, 3 to 4 and 5 to 6 are our own cut, since the paper's could not be had.
 _CATEGORIES: tuple[tuple[float, Category], ...] = ((0.5, "none"), (2.5, "mild"), (4.5, "moderate"))
@@ -44,14 +48,49 @@ class SeverityScores:
     map: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class ZoneReader:
+    """A linear model of the scales with the net whose maps it was fitted on."""
+
+    card: Card
+    model: torch.nn.Module
+    trunk: FilmClassifier
+
+    @classmethod
+    def load(cls, name: str, folder: Path) -> ZoneReader:
+        """WeightsError where model or net is missing or damaged, or the net is another one by now."""
+        card = read_card(name, folder)
+        with parts_of(card):
+            trunk_name, digits = str(card.settings["trunk"]), str(card.settings["trunk_sha256"])
+        trunk = read_card(trunk_name, folder)
+        if trunk.sha256 != digits:
+            raise WeightsError(
+                "weights_damaged", f"{name} was fitted on another {trunk_name}; fetch the weights again."
+            )
+        return cls(card, load_net(card, folder), load_net(trunk, folder))
+
+    def look(self, films: torch.Tensor, zones: torch.Tensor) -> ScaleOutputs:
+        """Films (films, 1, size, size) and their zone numbers -> the scales."""
+        said: ScaleOutputs = self.model(self.trunk.forward_features(films), zones)
+        return said
+
+
 class SeverityReader:
     """Shared by threads, since reading changes nothing in it."""
 
-    def __init__(self, card: SeverityCard, cards: list[Card], nets: list[torch.nn.Module]) -> None:
-        self.card, self.cards, self.nets = card, cards, nets
+    def __init__(
+        self,
+        card: SeverityCard,
+        cards: list[Card],
+        nets: list[torch.nn.Module],
+        zone_readers: Sequence[ZoneReader] = (),
+    ) -> None:
+        self.card, self.nets, self.zone_readers = card, nets, zone_readers
+        self.net_cards = cards
+        self.cards = [*cards, *(one.card for one in zone_readers)]
         with parts_of(cards[0]):
             self.form = InputForm.from_dict(cards[0].input)
-        if any(other.input != cards[0].input for other in cards):
+        if any(other.input != cards[0].input for other in self.cards):
             raise WeightsError("weights_damaged", "The severity nets do not take the same picture.")
 
     @classmethod
@@ -61,13 +100,14 @@ class SeverityReader:
         if card is None:
             return None
         cards = [read_card(name, folder) for name in card.members]
-        for one in cards:
-            if not one.sha256.startswith(card.members[one.name]):
+        zone_readers = [ZoneReader.load(name, folder) for name in card.zone_models]
+        for one in [*cards, *(reader.card for reader in zone_readers)]:
+            if not one.sha256.startswith(card.checksums[one.name]):
                 raise WeightsError(
                     "weights_damaged",
                     f"{one.name} is not the net that was measured for severity; fetch the weights again.",
                 )
-        return cls(card, cards, [load_net(one, folder) for one in cards])
+        return cls(card, cards, [load_net(one, folder) for one in cards], zone_readers)
 
     @property
     def lungs(self) -> dict[str, str]:
@@ -76,20 +116,26 @@ class SeverityReader:
 
     @property
     def name(self) -> str:
-        return "+".join(card.name for card in self.cards)
+        """Of the nets whose mean the map is."""
+        return "+".join(card.name for card in self.net_cards)
 
     def look(self, picture: np.ndarray, zones: np.ndarray) -> SeverityScores:
         """(size, size) uint8 in the input form, and its zone numbers -> mean of the nets' outputs."""
         inputs, numbers = self.form.tensor(picture), torch.from_numpy(zones)[None]
         with torch.no_grad():
             said = [net(inputs, numbers) for net in self.nets]
-        for card, one in zip(self.cards, said, strict=True):
-            for part in ("array", "brixia", "extent", "opacity", "map"):
+            of_zones = [reader.look(inputs, numbers) for reader in self.zone_readers]
+        for card, one in zip(self.net_cards, said, strict=True):
+            for part in ("array", "map", *SCALED):
                 need_numbers(getattr(one, part), card.name)
-        mean = {
-            part: torch.stack([getattr(one, part)[0] for one in said]).double().mean(dim=0).numpy()
-            for part in ("array", "brixia", "extent", "opacity")
-        }
+        for reader, other in zip(self.zone_readers, of_zones, strict=True):
+            for part in SCALED:
+                need_numbers(getattr(other, part), reader.card.name)
+        mean = {part: _mean(said, part) for part in ("array", *SCALED)}
+        if of_zones:
+            share = self.card.zone_models_share
+            for part in SCALED:
+                mean[part] = mixed(mean[part], _mean(of_zones, part), share)
         chances = torch.stack([one.map[0].sigmoid() for one in said]).mean(dim=0).numpy()
         return SeverityScores(
             mean["array"], mean["brixia"], float(mean["extent"]), float(mean["opacity"]), chances
@@ -121,6 +167,17 @@ class SeverityReader:
         back = np.clip(self.form.map_back(scores.map, film, lungs), 0, 1)
         inside = lungs.part((0, 0, film.rows, film.columns), film.rows, film.columns, film.rows, film.columns)
         return SeverityMap(np.where(inside, back, 0).astype(np.float32), self.name)
+
+
+def mixed(of_nets: np.ndarray, of_zone_models: np.ndarray, share: float) -> np.ndarray:
+    """Scores of the nets and of the zone models, which have this `share`, of any shape."""
+    return np.asarray((1 - share) * of_nets + share * of_zone_models)
+
+
+def _mean(said: Sequence[ScaleOutputs], part: str) -> np.ndarray:
+    """Of the first film."""
+    mean: np.ndarray = torch.stack([getattr(one, part)[0] for one in said]).double().mean(dim=0).numpy()
+    return mean
 
 
 def calibrated_array(chances: np.ndarray, scaling: tuple[float, float]) -> np.ndarray:

@@ -25,6 +25,8 @@ class SeverityCard:
     value lay nine readers' scores of ten. `figures`: errors by scale, readers' and ours. `curves`: by scale
     (`brixia_zone`, `extent`, `opacity`), a and b of told = a * said + b * sqrt(said), since nets that learnt
     from few films say too little. `least_chance`: a zone's chance below it does not count in the array score.
+    `zone_models`: linear models on the maps of other nets, like `members`, and their share in Brixia, extent
+    and opacity, 0..1.
     """
 
     members: dict[str, str]
@@ -34,6 +36,13 @@ class SeverityCard:
     cautions: tuple[str, ...] = ()
     curves: dict[str, tuple[float, float]] = field(default_factory=dict)
     least_chance: float = 0.0
+    zone_models: dict[str, str] = field(default_factory=dict)
+    zone_models_share: float = 0.0
+
+    @property
+    def checksums(self) -> dict[str, str]:
+        """Of nets and zone models, by name."""
+        return {**self.members, **self.zone_models}
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -45,14 +54,22 @@ class SeverityCard:
             "cautions": list(self.cautions),
             "curves": {name: list(curve) for name, curve in self.curves.items()},
             "least_chance": self.least_chance,
+            "zone_models": self.zone_models,
+            "zone_models_share": self.zone_models_share,
         }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> SeverityCard:
         if values["schema"] != _KIND or set(values["widths"]) != set(SCALES) or not values["members"]:
             raise ValueError(f"not a {_KIND}")
-        if not all(isinstance(digits, str) for digits in values["members"].values()):
+        zone_models = dict(values.get("zone_models", {}))
+        if not all(
+            isinstance(digits, str) for digits in [*values["members"].values(), *zone_models.values()]
+        ):
             raise TypeError("a member has no checksum")
+        share = float(values.get("zone_models_share", 0.0))
+        if not 0 <= share < 1:
+            raise ValueError("the zone models' share is not in 0..1")
         factor, shift = values["array"]
         return cls(
             dict(values["members"]),
@@ -65,6 +82,8 @@ class SeverityCard:
             tuple(values.get("cautions", ())),
             {name: (float(a), float(b)) for name, (a, b) in values["curves"].items()},
             float(values["least_chance"]),
+            zone_models,
+            share if zone_models else 0.0,
         )
 
     def scale(self, name: str, value: float) -> Scale:

@@ -127,7 +127,7 @@ class Triage:
         if self._lungs:
             sums[self._lungs.card.name] = self._lungs.card.sha256[:12]
         if self._severity:
-            sums |= self._severity.card.members
+            sums |= self._severity.card.checksums
         if self._gate:
             sums[self._gate.card.name] = self._gate.card.sha256[:12]
         return Versions(__version__, sums)

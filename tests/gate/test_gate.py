@@ -7,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cxrtriage.film.codes import GATE_CODES, SENTENCES
 from cxrtriage.film.film import Film
 from cxrtriage.film.read import read_film
 from cxrtriage.film.synthetic import draw_film
-from cxrtriage.gate.gate import GATE, Gate, measured_codes, righted
-from cxrtriage.weights import WEIGHTS_FOLDER
+from cxrtriage.gate.gate import GATE, Gate, Look, measured_codes, righted
+from cxrtriage.nets.gate import KINDS, SIGNS, GateNet
+from cxrtriage.weights import WEIGHTS_FOLDER, Card
 from tests.gate.marked_gate import MarkedGate, marked_film
 
 EXAMPLES = Path(__file__).parents[2] / "cxrtriage" / "examples"
@@ -146,3 +148,42 @@ def test_the_shipped_gate_on_real_pictures(data_folder):
         names = [row["file"] for row in csv.DictReader(stream) if row["split"] == "test"]
     passed = [name for name in names if gate.check(read_film(place / name)).verdict == "accepted"]
     assert len(passed) <= 0.02 * len(names), passed
+
+
+def test_a_mirror_image_is_told_from_its_film_and_else_alike(monkeypatch):
+    torch.manual_seed(3)
+    net = GateNet(directions=8).eval()
+    for head in (net.kind, net.turn, net.sign):
+        torch.nn.init.normal_(head.weight, std=1.0)
+    torch.nn.init.normal_(net.directions)
+    # Means of the columns, which a mirror turns round, stand for features.
+    columns = torch.nn.ConstantPad1d((0, net.kind.in_features - 96), 0.0)
+    monkeypatch.setattr(net, "features", lambda films: columns(films[:, 0].mean(dim=1)))
+    gate = Gate(Card(GATE, "", KINDS, GATE, {}, {"size": 96}, "", ""), net)
+    picture = np.random.default_rng(1).integers(0, 256, (96, 96)).astype(np.uint8)
+    one, other = gate.looks([picture, np.ascontiguousarray(picture[:, ::-1])])
+    assert one.kinds == pytest.approx(other.kinds, abs=1e-5)
+    assert one.distance == pytest.approx(other.distance, abs=1e-4)
+    assert one.turns == pytest.approx([other.turns[n] for n in (0, 3, 2, 1)], abs=1e-5)
+    assert np.ptp(one.turns) > 0.05
+    for sign in ("inverted", "AP", "child"):
+        assert one.signs[sign] == pytest.approx(other.signs[sign], abs=1e-5)
+    assert one.signs["mirrored"] == pytest.approx(1 - other.signs["mirrored"], abs=1e-5)
+    assert abs(one.signs["mirrored"] - 0.5) > 0.01
+
+
+@pytest.mark.parametrize(
+    ("chances", "code"),
+    [
+        # Alone a part of a chest is likeliest; together what shows no single film is.
+        ({"part_of_chest": 0.35, "several_films": 0.3, "not_medical": 0.3}, "not_frontal_chest"),
+        ({"part_of_chest": 0.5, "several_films": 0.2, "not_medical": 0.2}, "cropped"),
+        ({"lateral_chest": 0.6, "ct": 0.3}, "lateral"),
+    ],
+)
+def test_kinds_that_have_one_code_count_together(chances, code, monkeypatch):
+    kinds = dict.fromkeys(KINDS, 0.0) | {"frontal_chest": 1 - sum(chances.values())} | chances
+    look = Look(kinds, (1.0, 0.0, 0.0, 0.0), dict.fromkeys(SIGNS, 0.0), 1.0)
+    gate = MarkedGate()
+    monkeypatch.setattr(gate, "look", lambda picture: look)
+    assert gate.check(marked_film()).codes == (code,)

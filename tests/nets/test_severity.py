@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cxrtriage import nets
-from cxrtriage.nets.severity import SeverityOutputs, zone_shares
+from cxrtriage.nets.severity import SeverityOutputs, ZoneModel, zone_shares
 
 TRUNK = {"backbone": "mobilenet_v2", "classes": 1, "size": 64, "width": 16, "layers": 2, "heads": 2}
 
@@ -66,3 +66,27 @@ def test_shares_of_places_sum_to_the_lungs(zones):
 def test_another_pooling_is_refused():
     with pytest.raises(ValueError, match="max, top or mean"):
         nets.build("severity", trunk=dict(TRUNK), pooling="median")
+
+
+def test_a_zone_model_tells_a_zone_from_the_means_over_it(zones):
+    model = ZoneModel([2, 3]).eval()
+    maps = [torch.randn(2, 4, 32, 32), torch.randn(2, 2, 16, 16), torch.randn(2, 3, 8, 8)]
+    of_zones = model.means(maps, zones)
+    assert of_zones.shape == (2, 6, 5)
+    # Zone 4 lies on whole places of the finer map: rows 6 to 9, columns 9 to 14.
+    assert torch.allclose(of_zones[:, 3, :2], maps[1][:, :, 6:10, 9:15].mean(dim=(2, 3)), atol=1e-5)
+    with torch.no_grad():
+        model.zone_head.weight[:] = torch.tensor([[1.0, 0, 0, 0, 0]])
+        model.zone_head.bias[:] = 1.0
+        model.zone_bias[:] = 0.0
+        said = model(maps, zones)
+    told = (1 + of_zones[..., 0] / (1 + model.zone_scaling.eps) ** 0.5).clamp(0, 3)
+    assert torch.allclose(said.brixia, told, atol=1e-5)
+
+
+def test_a_zone_model_stays_on_its_scales(zones):
+    model = ZoneModel([3]).eval()
+    said = model([1e4 * torch.randn(2, 3, 8, 8)], zones)
+    for values, most in ((said.brixia, 3), (said.extent, 8), (said.opacity, 6)):
+        assert (values >= 0).all()
+        assert (values <= most).all()

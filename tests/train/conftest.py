@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from cxrtriage import nets
@@ -124,3 +125,26 @@ def scored_data(tiny_data: Path, tiny_lungs: LungFinder, monkeypatch: pytest.Mon
         rows.append({"file": film.file, "extent_0_8": number % 8, **opacity, **zones})
     write_scores(tiny_data, rows)
     return tiny_data
+
+
+@pytest.fixture
+def severity_config(tmp_path: Path) -> Path:
+    """Settings of two small severity nets that learn for a moment."""
+    trunk = {"backbone": "mobilenet_v2", "classes": 1, "size": 32, "width": 16, "layers": 2, "heads": 2}
+    values = {
+        "name": "severity", "trunk_options": trunk, "lungs": "lungs", "folds": 2, "epochs": 1, "batch": 4,
+        "films_per_epoch": 8, "workers": 0, "average": 0.0, "input": {"size": 32, "region": "lungs"},
+    }  # fmt: skip
+    path = tmp_path / "severity.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+@pytest.fixture
+def trunk_folder(tmp_path: Path) -> Path:
+    """A folder of weights with a small net, `small`, that has maps by stage."""
+    from small_trunk import write_small_trunk
+
+    folder = tmp_path / "weights"
+    write_small_trunk(folder)
+    return folder

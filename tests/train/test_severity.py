@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import yaml
 from PIL import Image
 from severity_cells import write_scores
 
 from cxrtriage.nets.severity import ZONES
+from cxrtriage.reading.facts import model_facts, model_names
 from cxrtriage.reading.severity import SeverityReader
 from cxrtriage.reading.severity_card import SCALES
 from train.command import main
@@ -23,26 +23,18 @@ from train.severity_films import affected_zones, mirrored
 from train.severity_truths import SeverityTruth, read_severity
 from train.severity_unseen import unseen_scores
 
-TRUNK = {"backbone": "mobilenet_v2", "classes": 1, "size": 32, "width": 16, "layers": 2, "heads": 2}
-
-
-@pytest.fixture
-def severity_config(tmp_path):
-    path = tmp_path / "severity.yaml"
-    values = {
-        "name": "severity", "trunk_options": TRUNK, "lungs": "lungs", "folds": 2, "epochs": 1, "batch": 4,
-        "films_per_epoch": 8, "workers": 0, "average": 0.0, "input": {"size": 32, "region": "lungs"},
-    }  # fmt: skip
-    path.write_text(yaml.safe_dump(values))
-    return path
-
 
 @pytest.mark.slow
-def test_a_net_a_fold_is_trained_measured_and_read_with(scored_data, severity_config, tmp_path, monkeypatch):
-    runs, weights, results = tmp_path / "runs", tmp_path / "weights", tmp_path / "results"
+def test_a_net_a_fold_is_trained_measured_and_read_with(
+    scored_data, severity_config, trunk_folder, tmp_path, monkeypatch
+):
+    runs, weights, results = tmp_path / "runs", trunk_folder, tmp_path / "results"
+    with severity_config.open("a") as stream:
+        stream.write("zone_models: [small]\n")
+    monkeypatch.setattr("cxrtriage.weights.WEIGHTS_FOLDER", weights)
     assert main(["severity", "--config", str(severity_config), "--runs", str(runs)]) == 0
-    taken = ["take", "severity_1", "severity_2", "--runs", str(runs), "--weights", str(weights)]
-    assert main(taken) == 0
+    names = ["severity_1", "severity_2", "zone_model_small"]
+    assert main(["take", *names, "--runs", str(runs), "--weights", str(weights)]) == 0
     asked = [
         "evaluate",
         "severity",
@@ -60,6 +52,9 @@ def test_a_net_a_fold_is_trained_measured_and_read_with(scored_data, severity_co
     assert "| brixia zone |" in (results / "severity.md").read_text()
     reader = SeverityReader.load(weights)
     assert set(reader.card.members) == {"severity_1", "severity_2"}
+    assert set(reader.card.checksums) == set(names)
+    assert model_facts("severity", weights).figures == figures
+    assert not {"severity_1", "zone_model_small"} & set(model_names(weights))
     assert set(reader.card.widths) == set(SCALES)
 
     fitted = []

@@ -58,6 +58,7 @@ def bare(triage: Triage) -> Callable[[], None]:
         inputs = severity.form.tensor(severity.form.image(film, lungs))
         zones = torch.from_numpy(severity.zones(lungs))[None]
         passes += [(net, (inputs, zones)) for net in severity.nets]
+        passes += [(reader.trunk.forward_features, (inputs,)) for reader in severity.zone_readers]
 
     def forward() -> None:
         with torch.no_grad():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +19,14 @@ from train.command import main
 from train.manifest import ManifestError, read_films
 from train.settings import SettingsError
 from train.severity import SeverityData, folds_of, read_severity_settings
-from train.severity_figures import Scored, error_figures, fit_curves, interval_widths, readers_errors
+from train.severity_figures import (
+    Scored,
+    error_figures,
+    fit_curves,
+    interval_widths,
+    least_chance,
+    readers_errors,
+)
 from train.severity_films import affected_zones, mirrored
 from train.severity_truths import SeverityTruth, read_severity
 from train.severity_unseen import unseen_scores
@@ -69,6 +77,14 @@ def test_a_net_a_fold_is_trained_measured_and_read_with(
         assert {truth.row.split for truth in scores[part].truths} == splits
         assert len(scores[part].truths) == (data.split(*splits) & data.scored).sum()
         assert all(np.all((said >= 0) & (said <= 8)) for said in scores[part].said.values())
+
+
+@pytest.mark.parametrize(("chance", "least"), [(0.05, 0.1), (0.17, 0.2), (0.32, 0.35), (0.7, 0.4)])
+def test_chances_count_from_where_normal_films_stay_at_0(chance, least):
+    val = np.array([True] * 10 + [False] * 5)
+    data = SimpleNamespace(scored=np.zeros(15, bool), split=lambda *names: val)
+    array = np.where(val[:, None], chance, 0.9) * np.ones((15, ZONES))
+    assert least_chance({"array": array}, data, np.arange(15), (1.0, 0.0)) == pytest.approx(least)
 
 
 def test_no_patient_of_a_fold_is_in_another_and_test_films_are_in_none(

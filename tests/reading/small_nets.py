@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -96,6 +97,29 @@ def write_small_severity(folder: Path) -> None:
         write_card(Card(name, "severity", (), "severity", options, form, sha256, "none", lungs=lungs), folder)
         members[name] = sha256[:12]
     card = SeverityCard(members, (1.0, 0.0), STEPS, {"ours": {}, "readers": {}})
+    (folder / SEVERITY_FILE).write_text(json.dumps(card.to_dict()))
+
+
+def write_constant_zone_model(folder: Path, share: float) -> None:
+    """To the small severity nets a model on the maps of `tb_a` that finds every zone, extent and opacity
+    full."""
+    name, trunk = "zone_model_tb_a", Card.from_dict(json.loads((folder / "tb_a.json").read_text()))
+    model = nets.build("zone_model", channels=[96, 1280])
+    for head in (model.zone_head, model.film_head):
+        torch.nn.init.zeros_(head.weight)
+        torch.nn.init.constant_(head.bias, 100.0)
+    sha256 = save_net(model, folder / f"{name}.safetensors")
+    form = InputForm(size=64, region="lungs").to_dict()
+    settings = {"trunk": "tb_a", "trunk_sha256": trunk.sha256}
+    write_card(
+        Card(
+            name, "severity", (), "zone_model", {"channels": [96, 1280]}, form, sha256, "none",
+            settings=settings, lungs=trunk.lungs,
+        ),
+        folder,
+    )  # fmt: skip
+    card = SeverityCard.from_dict(json.loads((folder / SEVERITY_FILE).read_text()))
+    card = replace(card, zone_models={name: sha256[:12]}, zone_models_share=share)
     (folder / SEVERITY_FILE).write_text(json.dumps(card.to_dict()))
 
 

@@ -7,15 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from small_nets import STEPS, write_small_severity
+from small_nets import STEPS, write_constant_zone_model, write_small_severity
 
 from cxrtriage.film.synthetic import draw_film
+from cxrtriage.nets.severity import ScaleOutputs
 from cxrtriage.reading.assessment import Assessment
 from cxrtriage.reading.lung_finder import LungFinder
 from cxrtriage.reading.lungs import Lungs
-from cxrtriage.reading.severity import SeverityReader, calibrated_array, category_of
+from cxrtriage.reading.severity import SeverityReader, ZoneReader, calibrated_array, category_of
 from cxrtriage.reading.severity_card import SCALES, SEVERITY_FILE, SeverityCard, read_severity_card
 from cxrtriage.reading.triage import Triage
 from cxrtriage.weights import WeightsError
@@ -89,6 +91,43 @@ def test_another_net_than_the_one_measured_is_refused(severity_folder):
     (severity_folder / SEVERITY_FILE).write_text(json.dumps(other.to_dict()))
     with pytest.raises(WeightsError, match="severity_1 is not the net that was measured"):
         SeverityReader.load(severity_folder)
+
+
+def test_zone_models_have_their_share_of_the_scales(severity_folder, found):
+    film = draw_film(3, rows=256, columns=200)
+    alone = Triage.load(severity_folder, models=["tb_a"]).assess(film).severity
+    write_constant_zone_model(severity_folder, 0.25)
+    assessment = Triage.load(severity_folder, models=["tb_a"]).assess(film)
+    both = assessment.severity
+    for scale, most in (("extent", 8), ("opacity", 6)):
+        told = 0.75 * getattr(alone, scale).value + 0.25 * most
+        assert getattr(both, scale).value == pytest.approx(told, abs=0.02)
+    told = 0.75 * np.array(alone.brixia.zones) + 0.25 * 3
+    assert np.array(both.brixia.zones) == pytest.approx(told, abs=0.02)
+    # They say nothing of the array.
+    assert both.array == alone.array
+    assert "zone_model_tb_a" in assessment.versions.weights
+
+
+def test_a_zone_model_is_bound_to_its_net(severity_folder, found):
+    write_constant_zone_model(severity_folder, 0.5)
+    card = json.loads((severity_folder / "zone_model_tb_a.json").read_text())
+    card["settings"]["trunk_sha256"] = "0" * 64
+    (severity_folder / "zone_model_tb_a.json").write_text(json.dumps(card))
+    triage = Triage.load(severity_folder, models=["tb_a"])
+    assert "zone_model_tb_a was fitted on another tb_a" in triage.problems["severity"].message
+    assert triage.assess(draw_film(1, rows=128, columns=128)).severity is None
+
+
+def test_a_zone_model_that_gives_no_number_fails_severity_alone(severity_folder, found, monkeypatch):
+    write_constant_zone_model(severity_folder, 0.5)
+    triage = Triage.load(severity_folder, models=["tb_a"])
+    nothing = torch.full((1, 6), torch.nan)
+    monkeypatch.setattr(ZoneReader, "look", lambda *_: ScaleOutputs(nothing, nothing[:, 0], nothing[:, 0]))
+    assessment = triage.assess(draw_film(1, rows=128, columns=128))
+    assert assessment.status == "read"
+    assert assessment.severity is None
+    assert "severity_failed" in assessment.codes
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": "cxrtriage/severity/1", "widths": {}}'])

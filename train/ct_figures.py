@@ -70,7 +70,7 @@ def evaluate_ct(runs: Path, weights: Path, results: Path) -> dict[str, Any]:
     if not validated:
         raise SettingsError("there are no validation slices to set the threshold on.")
     val = [slice_ for group in validated for slice_ in _measure(group, finder)]
-    rule = finder.rule
+    rule = Rule()  # the card keeps the defaults
     by_threshold = {float(t): _dice(val, float(t), rule) for t in _THRESHOLDS}
     # Dice hardly moves over a wide range; of what is as good, the lowest misses least.
     threshold = min(t for t in by_threshold if by_threshold[t] >= max(by_threshold.values()) - _AS_GOOD)

@@ -22,14 +22,14 @@ class Rule:
     """`slices`: how many in a row; `min_area`: smallest lesion that counts, in pixels of the slice.
 
     `least_mm` and `most_mm`: where spacing is known, a run must reach so far, since thin slices show the same
-    vessel many times over (the shortest run of a patient with COVID-19 among the series learnt from is three
-    times as long), and slices further apart decide nothing.
+    vessel many times over (the shortest run of a patient with COVID-19 among the series learnt from that the
+    rule calls is more than twice as long), and slices further apart decide nothing.
     """
 
     slices: int = 3
     min_area: int = 50
     quadrants: int = 4
-    least_mm: float = 15.0
+    least_mm: float = 20.0
     most_mm: float = 12.0
 
 

@@ -166,7 +166,7 @@ def series(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(LesionFinder, "load", staticmethod(threshold_finder))
     folder = tmp_path / "chest"
     folder.mkdir()
-    for name, data in dicom_series(draw_chest(8, lesions=dict.fromkeys((2, 3, 4, 5), (50, 35)))):
+    for name, data in dicom_series(draw_chest(8, lesions=dict.fromkeys((2, 3, 4, 5, 6), (50, 35)))):
         (folder / name).write_bytes(data)
     return folder
 

@@ -21,15 +21,16 @@ QUADRANTS = ("upper_left", "upper_right", "lower_left", "lower_right")
 class Rule:
     """`slices`: how many in a row; `min_area`: smallest lesion that counts, in pixels of the slice.
 
-    `least_mm` and `most_mm`: where spacing is known, a run must reach so far, since thin slices show the same
-    vessel many times over (the shortest run of a patient with COVID-19 among the series learnt from that the
-    rule calls is more than twice as long), and slices further apart decide nothing.
+    `least_mm` and `most_mm`: where spacing is known, a run must reach so far, each slice counted with its
+    step, since thin slices show the same vessel many times over (the shortest run of a patient with COVID-19
+    among the series learnt from that the rule calls is more than twice as long), and slices further apart
+    decide nothing.
     """
 
     slices: int = 3
     min_area: int = 50
     quadrants: int = 4
-    least_mm: float = 20.0
+    least_mm: float = 22.0
     most_mm: float = 12.0
 
 
@@ -101,7 +102,7 @@ def decide(
     runs = _unbroken(len(hits), breaks)
     need = rule.slices
     if step_mm:
-        need = max(need, int(np.ceil(rule.least_mm / step_mm - 1e-6)) + 1)
+        need = max(need, int(np.ceil(rule.least_mm / step_mm - 1e-6)))
     best: Evidence | None = None
     for first, end in runs:
         for quadrant in range(len(QUADRANTS)):

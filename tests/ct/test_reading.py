@@ -106,7 +106,7 @@ def test_slices_of_different_sizes_are_read_one_by_one():
 
 
 def test_json_has_the_forms_others_rely_on():
-    plain = json.loads(read_whole(series_of(draw_chest(6, lesions=LESIONS)), threshold_finder()).to_json())
+    plain = json.loads(read_whole(series_of(draw_chest(7, lesions=LESIONS)), threshold_finder()).to_json())
     assert plain["schema"] == "cxrtriage/ct/1"
     assert set(plain) >= {
         "series", "status", "codes", "message", "slices", "decision", "rule", "evidence", "volume_ml",
@@ -116,7 +116,7 @@ def test_json_has_the_forms_others_rely_on():
         "name", "position_mm", "lesion_pixels", "lung_pixels", "quadrants", "boxes"
     }  # fmt: skip
     assert set(plain["slices"][2]["boxes"][0]) == {"x", "y", "width", "height", "area", "likelihood"}
-    assert plain["evidence"] == {"quadrant": 2, "first": 2, "last": 5}
+    assert plain["evidence"] == {"quadrant": 2, "first": 2, "last": 6}
     assert json.loads(refusal("b", SeriesError("no_slices")).to_json())["message"].endswith(".")
 
 

@@ -37,8 +37,8 @@ def test_a_run_ends_where_slices_are_missing():
 
 
 def test_thin_slices_must_show_a_lesion_over_some_length():
-    assert decide([UPPER_LEFT] * 3 + [NONE] * 30, Rule(), step_mm=0.6)[0] == "negative"
-    assert decide([UPPER_LEFT] * 30 + [NONE] * 9, Rule(), step_mm=0.6)[0] == "positive"
+    assert decide([UPPER_LEFT] * 3 + [NONE] * 60, Rule(), step_mm=0.6)[0] == "negative"
+    assert decide([UPPER_LEFT] * 40 + [NONE] * 9, Rule(), step_mm=0.6)[0] == "positive"
     assert decide([UPPER_LEFT] * 3 + [NONE] * 9, Rule(), step_mm=2.5)[0] == "negative"
     assert decide([UPPER_LEFT] * 3, Rule(), step_mm=8.0)[0] == "positive"
 

@@ -188,7 +188,7 @@ def test_a_row_a_series_and_a_mask_a_slice(series, tmp_path, capsys):
 
 
 def test_the_rule_can_be_set(series, capsys):
-    assert main(["ct", str(series), "--slices", "5"]) == 0
+    assert main(["ct", str(series), "--slices", "6"]) == 0
     assert json.loads(capsys.readouterr().out)["decision"] == "negative"
     assert main(["ct", str(series), "--min-area", "5000"]) == 0
     assert json.loads(capsys.readouterr().out)["decision"] == "negative"

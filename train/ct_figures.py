@@ -20,7 +20,7 @@ import torch
 from cxrtriage.ct.lesion_finder import LESION_NET, LesionFinder, nothing_found, sure_parts
 from cxrtriage.ct.read import read_series
 from cxrtriage.ct.reading import CtReading, SeriesReader, read_whole, refusal
-from cxrtriage.ct.rule import Rule, lesions_of
+from cxrtriage.ct.rule import Rule, lesions_of_slice
 from cxrtriage.ct.series import Series, SeriesError, Slice
 from cxrtriage.weights import write_card
 from train.ct_slices import SliceRow, grey_of, mask_of, read_slices
@@ -57,8 +57,8 @@ class Measured:
     drawn_lungs: np.ndarray | None
 
     def marked(self, threshold: float, rule: Rule, peak: float = 0.0) -> np.ndarray:
-        over = sure_parts(self.chances, (self.chances > threshold) & self.near, peak)
-        return lesions_of(self.chances, over, rule)[0]
+        over = (self.chances > threshold) & self.near
+        return lesions_of_slice(self.chances, over, sure_parts(self.chances, over, peak), rule)[0]
 
 
 def evaluate_ct(runs: Path, weights: Path, results: Path) -> dict[str, Any]:
@@ -289,8 +289,8 @@ def _tables(figures: dict[str, Any]) -> str:
         "slices' own pixels, with its 95 % interval over slices drawn anew; a lesion counts from "
         f"{LEAST_LESION} pixels on and as found",
         f"where {_FOUND_SHARE:.0%} of it is marked; a slice is called where anything is marked. Lungs",
-        f"hold their lesions. Threshold {figures['threshold']}, a lesion's highest chance",
-        f"at least {figures['peak']}, set on validation slices (Dice there "
+        f"hold their lesions. Threshold {figures['threshold']}; a slice shows lesions where one of them",
+        f"has a chance of at least {figures['peak']}; set on validation slices (Dice there "
         f"{figures['validation_dice']:.3f}).",
         "",
         "| slices | number | Dice | of a slice | lesions found | with lesion called "

@@ -19,6 +19,7 @@ import lightning as L
 import numpy as np
 import torch
 import yaml
+from lightning.pytorch.callbacks import EMAWeightAveraging
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
@@ -56,7 +57,8 @@ class GateSettings:
     """All of a run of the gate's net.
 
     `input`: the form of the films it is shown, at `size`, which may be smaller than the cache's. `shares`:
-    how often each kind is drawn. `exclude`: sources that are kept out, to be judged by.
+    how often each kind is drawn. `exclude`: sources that are kept out, to be judged by. `average`: decay of
+    the running mean of the weights, which is what is kept (0: the last ones).
     """
 
     name: str
@@ -68,6 +70,7 @@ class GateSettings:
     imagenet: str | None = None
     shares: dict[str, float] = field(default_factory=lambda: dict.fromkeys(KINDS, 1.0))
     exclude: tuple[str, ...] = ()
+    average: float = 0.0
     learning_rate: float = 0.0007
     weight_decay: float = 0.02
     batch: int = 32
@@ -334,7 +337,8 @@ def train_gate(settings: GateSettings, runs: Path, *, steps: int | None = None) 
         persistent_workers=settings.workers > 0,
         drop_last=True,
     )
-    trainer = trainer_of(folder, settings.epochs, settings.precision, steps)
+    callbacks = [EMAWeightAveraging(decay=settings.average)] if settings.average else []
+    trainer = trainer_of(folder, settings.epochs, settings.precision, steps, callbacks)
     trainer.fit(learner, loader, ckpt_path=last_state(folder))
     net = learner.net.cpu().eval()
     _place(net, train, settings)

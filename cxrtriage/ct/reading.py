@@ -13,7 +13,7 @@ import numpy as np
 
 from cxrtriage import __version__
 from cxrtriage.ct.lesion_finder import Found, LesionFinder
-from cxrtriage.ct.rule import Decision, Evidence, LesionBox, Rule, decide, lesions_of, quadrants_hit
+from cxrtriage.ct.rule import Decision, Evidence, LesionBox, Rule, decide, lesions_of_slice, quadrants_hit
 from cxrtriage.ct.series import Series, SeriesError, Slice
 from cxrtriage.film.film import FilmError
 from cxrtriage.weights import WeightsError
@@ -83,25 +83,34 @@ def refusal(name: str, error: FilmError | WeightsError) -> CtReading:
 
 @dataclass(frozen=True)
 class _Packed:
-    """What was found on a slice, small: its chances in 8 bits where the mask is set, and the mask's bits."""
+    """What was found on a slice, small: its chances in 8 bits where it shows lesion, and the masks' bits."""
 
-    mask: bytes
+    lesion: bytes
+    sure: bytes
     chances: bytes
     lung_pixels: int
 
     @classmethod
     def of(cls, found: Found) -> _Packed:
         shades = np.rint(found.chances[found.lesion] * 255).astype(np.uint8)
-        bits = zlib.compress(np.packbits(found.lesion).tobytes(), 1)
-        return cls(bits, shades.tobytes(), int((found.lungs | found.lesion).sum()))
+        lung_pixels = int((found.lungs | found.lesion).sum())
+        return cls(_bits(found.lesion), _bits(found.sure), shades.tobytes(), lung_pixels)
 
-    def unpacked(self, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-        """Chances float32 and mask, (rows, columns) each."""
-        bits = np.frombuffer(zlib.decompress(self.mask), np.uint8)
-        mask = np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape).astype(bool)
+    def unpacked(self, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Chances float32 and the masks of lesions and of sure ones, (rows, columns) each."""
+        lesion, sure = (_mask(bits, shape) for bits in (self.lesion, self.sure))
         chances: np.ndarray = np.zeros(shape, np.float32)
-        chances[mask] = np.frombuffer(self.chances, np.uint8) / np.float32(255)
-        return chances, mask
+        chances[lesion] = np.frombuffer(self.chances, np.uint8) / np.float32(255)
+        return chances, lesion, sure
+
+
+def _bits(mask: np.ndarray) -> bytes:
+    return zlib.compress(np.packbits(mask).tobytes(), 1)
+
+
+def _mask(bits: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    flat = np.unpackbits(np.frombuffer(zlib.decompress(bits), np.uint8), count=int(np.prod(shape)))
+    return flat.reshape(shape).astype(bool)
 
 
 class SeriesReader:
@@ -128,7 +137,9 @@ class SeriesReader:
         self._middle = (box[1] + box[3]) / 2 if box is not None else None
         for one, found in zip(self.series.slices, self.finder.find(self.series, view), strict=True):
             self._packed.append(_Packed.of(found))
-            reading, lesion = self._read(one, found.chances, found.lesion, self._packed[-1].lung_pixels)
+            reading, lesion = self._read(
+                one, found.chances, found.lesion, found.sure, self._packed[-1].lung_pixels
+            )
             self.slices.append(reading)
             self.seconds = time.perf_counter() - began
             yield reading, replace(found, lesion=lesion)
@@ -146,16 +157,17 @@ class SeriesReader:
         return masks
 
     def _read(
-        self, one: Slice, chances: np.ndarray, mask: np.ndarray, lung_pixels: int
+        self, one: Slice, chances: np.ndarray, mask: np.ndarray, sure: np.ndarray, lung_pixels: int
     ) -> tuple[SliceReading, np.ndarray]:
-        lesion, boxes = lesions_of(chances, mask, self.rule)
+        lesion, boxes, sure = lesions_of_slice(chances, mask, sure, self.rule)
         middle = self._middle if self._middle is not None else lesion.shape[1] / 2
         reading = SliceReading(
             name=one.name,
             position_mm=None if one.position_mm is None else round(one.position_mm, 2),
             lesion_pixels=int(lesion.sum()),
             lung_pixels=lung_pixels,
-            quadrants=quadrants_hit(lesion, self.rule),
+            # The rule counts what the net is sure of.
+            quadrants=quadrants_hit(sure, self.rule),
             boxes=boxes,
             lesion_right=int(lesion[:, : round(middle)].sum()),
         )

@@ -73,6 +73,19 @@ def lesions_of(chances: np.ndarray, mask: np.ndarray, rule: Rule) -> tuple[np.nd
     return kept, tuple(sorted(boxes, key=lambda box: -box.area))
 
 
+def lesions_of_slice(
+    chances: np.ndarray, mask: np.ndarray, sure: np.ndarray, rule: Rule
+) -> tuple[np.ndarray, tuple[LesionBox, ...], np.ndarray]:
+    """Lesions of a slice (rows, columns), their boxes, and the sure ones among them, none under `min_area`.
+
+    Without a sure one of that size nothing is a lesion.
+    """
+    kept, _ = lesions_of(chances, sure, rule)
+    if not kept.any():
+        return kept, (), kept
+    return (*lesions_of(chances, mask, rule), kept)
+
+
 def quadrants_hit(mask: np.ndarray, rule: Rule) -> tuple[bool, bool, bool, bool]:
     """Which quadrants of the slice hold at least `min_area` pixels of lesion, in the order of `QUADRANTS`."""
     middle_row, middle_column = mask.shape[0] // 2, mask.shape[1] // 2

@@ -725,7 +725,7 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     },
     "ct_legend": {
         "en": "Quadrants of every slice, from the base of the chest to its top where positions are known:"
-        " red where a lesion was marked, amber the run that decided. Click to go there; wheel, "
+        " red where the net is sure of a lesion, amber the run that decided. Click to go there; wheel, "
         "arrow keys, N and P scroll."
     },
     "ct_quadrants": {"en": "upper left|upper right|lower left|lower right"},
@@ -749,8 +749,9 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "ct_why_undetermined": {"en": "Lesions were marked on {affected} of {count} slices."},
     "ct_rule_foot": {
         "en": "Positive where one quadrant holds at least {area} pixels of lesion on {slices} slices in a"
-        " row{reach}. The net learnt COVID-19 pneumonia of adults; other pneumonia, oedema, "
-        "bleeding and tumours look alike to it. It errs: {errors}."
+        " row{reach}; of lesions, only those that the net is sure of count for it. The net learnt COVID-19 "
+        "pneumonia of adults; other pneumonia, oedema, bleeding and tumours look alike to it. It errs: "
+        "{errors}."
     },
     "ct_rule_reach": {"en": ", over at least {mm} mm"},
     "ct_errors": {

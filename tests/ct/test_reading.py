@@ -6,12 +6,13 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from cxrtriage.ct.read import read_series, series_of_files
 from cxrtriage.ct.reading import SeriesReader, read_whole, refusal
 from cxrtriage.ct.rule import Rule
 from cxrtriage.ct.series import Series, SeriesError, Slice
-from tests.ct.series_maker import dicom_series, draw_chest, threshold_finder, windowed
+from tests.ct.series_maker import Threshold, dicom_series, draw_chest, threshold_finder, windowed
 
 LESIONS = dict.fromkeys(range(2, 7), (50, 35))
 
@@ -142,3 +143,25 @@ def test_the_shipped_net_on_real_series(data_folder):
         reading = read_whole(read_series(place / name)[0], finder)
         said[name.split("-")[2]] = reading.decision or reading.codes[0]
     assert said == {"tcia": "negative", "acrin": "negative", "totalsegmentator": "not_a_chest"}
+
+
+def test_less_sure_lesions_count_beside_a_sure_one_but_not_for_the_rule():
+    volume = draw_chest(8, lesions={3: (50, 35), 4: (50, 35)})
+    # Denser: sure to the net below. The other lesions reach a chance of 0.8 alone.
+    volume[3, 30:40, 85:95] = -300
+
+    class Unsure(Threshold):
+        def forward(self, slices):
+            logits = super().forward(slices)
+            faint = (logits[:, 0] > 0) & ((slices[:, 0] + 1) * 127.5 < 165)
+            logits[:, 0] = torch.where(faint, 1.4, logits[:, 0])
+            return logits
+
+    finder = threshold_finder(peak=0.9)
+    finder.net = Unsure()
+    reading = read_whole(series_of(volume), finder)
+    assert [len(one.boxes) for one in reading.slices] == [0, 0, 0, 2, 0, 0, 0, 0]
+    assert reading.slices[3].quadrants == (False, True, False, False)
+    reader = SeriesReader(series_of(volume), finder)
+    seen = [found.lesion for _, found in reader.steps()]
+    assert all((one == other).all() for one, other in zip(seen, reader.ruled(Rule()), strict=True))

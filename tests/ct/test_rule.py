@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cxrtriage.ct.rule import Evidence, Rule, decide, lesions_of, quadrants_hit
+from cxrtriage.ct.rule import Evidence, Rule, decide, lesions_of, lesions_of_slice, quadrants_hit
 
 NONE, UPPER_LEFT, LOWER_RIGHT = (False,) * 4, (True, False, False, False), (False, False, False, True)
 
@@ -60,3 +60,19 @@ def test_small_lesions_are_dropped_and_large_ones_boxed():
     (box,) = boxes
     assert (box.x, box.y, box.width, box.height, box.area, box.likelihood) == (3, 2, 10, 10, 100, 0.8)
     assert quadrants_hit(kept, Rule()) == UPPER_LEFT
+
+
+def test_a_sure_lesion_vouches_for_less_sure_ones_on_its_slice():
+    chances = np.zeros((40, 60), np.float32)
+    chances[2:12, 3:13], chances[25:35, 40:50] = 0.8, 0.99
+    lesion, sure = chances > 0.5, chances > 0.9
+    kept, boxes, counted = lesions_of_slice(chances, lesion, sure, Rule(min_area=50))
+    assert (kept == lesion).all()
+    assert len(boxes) == 2
+    assert quadrants_hit(counted, Rule()) == LOWER_RIGHT
+    # One of a few pixels vouches for nothing.
+    crumb = sure & (np.arange(60) < 42)
+    kept, boxes, counted = lesions_of_slice(chances, lesion, crumb, Rule(min_area=50))
+    assert not kept.any()
+    assert boxes == ()
+    assert not counted.any()

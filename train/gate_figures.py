@@ -8,7 +8,7 @@ A gate is judged by hospitals it was not taught: where a run without some source
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ import numpy as np
 from cxrtriage.film.film import Film, FilmError
 from cxrtriage.film.read import read_film
 from cxrtriage.gate.gate import GATE, Gate, GateResult, Thresholds
+from cxrtriage.reading.cut_lungs import with_cut_lungs
+from cxrtriage.reading.lung_finder import LungFinder
 from cxrtriage.weights import write_card
 from train import gate_pictures as made
 from train.gate import KIND_OF
@@ -33,6 +35,9 @@ _VIEW_RIGHT = 0.97
 _MOST = 1500  # films of a figure, drawn evenly
 _RIGHT_CODE = {"lateral_chest": "lateral"}
 
+Check = Callable[[Film], GateResult]
+"""What the program says of a film before it is read: the gate's net, then whether the lungs are cut."""
+
 
 def evaluate_gate(runs: Path, weights: Path, results: Path) -> dict[str, Any]:
     """Thresholds onto the card; `gate.json` and `gate.md`."""
@@ -40,7 +45,7 @@ def evaluate_gate(runs: Path, weights: Path, results: Path) -> dict[str, Any]:
     if not rows:
         raise SettingsError("there are no films to judge the gate by.")
     gate = _with_thresholds(Gate.load(weights), rows)
-    figures = {"thresholds": asdict(gate.thresholds), "shipped": _figures(gate, rows, split="test")}
+    figures = {"thresholds": asdict(gate.thresholds), "shipped": _figures(gate, rows, "test", weights)}
     for folder in sorted(runs.glob(f"{GATE}-without-*")):
         name = folder.name
         if not (folder / f"{name}.json").is_file():
@@ -49,7 +54,7 @@ def evaluate_gate(runs: Path, weights: Path, results: Path) -> dict[str, Any]:
         sources = set(other.card.settings["exclude"])
         other = _with_thresholds(other, [row for row in rows if row.source not in sources])
         unseen = [row for row in rows if row.source in sources]
-        figures[", ".join(sorted(sources))] = _figures(other, unseen, split=None)
+        figures[", ".join(sorted(sources))] = _figures(other, unseen, None, weights)
     results.mkdir(parents=True, exist_ok=True)
     thresholds = asdict(gate.thresholds)
     card = replace(gate.card, settings={**gate.card.settings, "thresholds": thresholds}, figures=figures)
@@ -64,6 +69,16 @@ def _run_gate(folder: Path, name: str) -> Gate:
 
     card = read_card(name, folder)
     return Gate(card, load_net(card, folder))
+
+
+def _with_lungs(gate: Gate, weights: Path) -> Check:
+    finder = LungFinder.load(str(gate.card.settings["lungs"]), weights)
+
+    def check(film: Film) -> GateResult:
+        result = gate.check(film)
+        return result if result.verdict == "refused" else with_cut_lungs(result, finder.find(film))
+
+    return check
 
 
 def _film(path: Path) -> Film | None:
@@ -126,7 +141,7 @@ def _upper(values: Sequence[float], least: float) -> float:
     return round(float(np.clip(np.quantile(values, 1 - _LOST), least, 0.999)), 3)
 
 
-def _figures(gate: Gate, rows: Sequence[FilmRow], split: str | None) -> dict[str, Any]:
+def _figures(gate: Gate, rows: Sequence[FilmRow], split: str | None, weights: Path) -> dict[str, Any]:
     """Of the films of `rows` (of one split, or all), and of what is made of them; and of the other pictures
     here."""
     films = [row for row in rows if split is None or row.split == split]
@@ -135,6 +150,7 @@ def _figures(gate: Gate, rows: Sequence[FilmRow], split: str | None) -> dict[str
         t.row.file for t in read_severity(data_folder(), read_films(data_folder())) if t.extent >= _SEVERE
     }
     random = np.random.default_rng(1)
+    check = _with_lungs(gate, weights)
     said: dict[str, list[bool]] = {}
     views: list[bool | None] = []
     turned: dict[str, list[bool]] = {"inverted": [], "rotated_90": [], "rotated_180": [], "righted": []}
@@ -143,7 +159,7 @@ def _figures(gate: Gate, rows: Sequence[FilmRow], split: str | None) -> dict[str
     small = [read_film(row.path) for row in adults]
     pictures = [np.rint(255 * _square(film.pixels)).astype(np.uint8) for film in small]
     for number, (row, film) in enumerate(zip(adults, small, strict=True)):
-        result = gate.check(film)
+        result = check(film)
         said.setdefault(row.source, []).append(result.verdict == "accepted")
         if row.file in severe:
             said.setdefault("severe (extent 6 or more)", []).append(result.verdict == "accepted")
@@ -155,7 +171,7 @@ def _figures(gate: Gate, rows: Sequence[FilmRow], split: str | None) -> dict[str
             mirrored.append("mirrored" in gate.check(flipped).codes)
         if number % 3 == 1:
             for name, code, picture in _made(pictures, number, random):
-                made_up.setdefault(name, []).append(_right(gate.check(_of(picture)), code))
+                made_up.setdefault(name, []).append(_right(check(_of(picture)), code))
     children = _drawn([row for row in films if row.adult is False], 300)
     found = ["child" in gate.check(read_film(row.path)).codes for row in children]
     everyone = [one for source, each in said.items() if not source.startswith("severe") for one in each]
@@ -173,7 +189,7 @@ def _figures(gate: Gate, rows: Sequence[FilmRow], split: str | None) -> dict[str
         "mirrored_seen": _share(mirrored),
         "children_seen": _share(found),
         "made_up": _told(made_up),
-        "others": _others(gate),
+        "others": _others(check),
     }
 
 
@@ -244,7 +260,7 @@ def _told(said: dict[str, list[tuple[str, bool]]]) -> dict[str, Any]:
     }
 
 
-def _others(gate: Gate) -> dict[str, Any]:
+def _others(check: Check) -> dict[str, Any]:
     """The pictures of the gate's table that it did not learn from."""
     import csv
 
@@ -258,7 +274,7 @@ def _others(gate: Gate) -> dict[str, Any]:
             if cells["split"] != "test" or film is None:
                 continue
             code = _RIGHT_CODE.get(KIND_OF[cells["kind"]], "not_frontal_chest")
-            said.setdefault(cells["kind"], []).append(_right(gate.check(film), code))
+            said.setdefault(cells["kind"], []).append(_right(check(film), code))
     told = _told(said)
     everything = [one for each in said.values() for one in each]
     return {"all": _told({"all": everything})["all"], **told} if everything else {}

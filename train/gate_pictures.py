@@ -243,7 +243,7 @@ def exposed(film: np.ndarray, random: np.random.Generator) -> np.ndarray:
     it, or with its own letters and corners painted over."""
     size = film.shape[0]
     edge = random.uniform(-0.1, 0.07)
-    angle, stretch = random.uniform(-7, 7), np.exp(random.uniform(-0.08, 0.08, 2))
+    angle, stretch = random.uniform(-7, 7), np.exp(random.uniform(-0.14, 0.14, 2))
     matrix = cv2.getRotationMatrix2D((size / 2, size / 2), angle, float(1 + 2 * edge))
     matrix[:, :2] *= stretch[:, None]
     matrix[:, 2] += random.uniform(-0.03, 0.03, 2) * size

@@ -74,6 +74,10 @@ class GateResult:
         """Whether turning or inverting makes it a film that can be read."""
         return bool(self.turns or self.invert)
 
+    def cautioned(self, code: str) -> GateResult:
+        """Of a film that is not refused: with another reason for caution, the weightiest."""
+        return replace(self, verdict="cautioned", codes=(code, *self.codes))
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "verdict": self.verdict,

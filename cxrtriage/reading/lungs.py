@@ -14,6 +14,10 @@ _LEAST_BOTH = 0.06
 # A lung this much smaller than the other was missed rather than small, and cropping to the other
 # would cut a white lung away.
 _LEAST_RATIO = 0.2
+# Lungs that reach the film's left and right edge over so much of their height, both edges together (0 to 2),
+# are cut there. Of 5,287 whole films of eleven sources none does (their most is 1.1), of a set that was
+# cropped to the lungs one in fifteen.
+_CUT = 1.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +61,16 @@ class Lungs:
         rows, columns = np.flatnonzero(kept.any(axis=1)), np.flatnonzero(kept.any(axis=0))
         box = (rows[0] / size, columns[0] / size, (rows[-1] + 1) / size, (columns[-1] + 1) / size)
         return cls(kept, tuple(map(float, box)), 2, certainty)  # type: ignore[arg-type]  # four of them
+
+    @property
+    def cut(self) -> bool:
+        """Whether the film ends within the lungs on both sides."""
+        high = self.mask.any(axis=1)
+        if not high.any():
+            return False
+        rim = max(self.mask.shape[1] // 100, 1)
+        reached = [self.mask[high, :rim].any(axis=1).mean(), self.mask[high, -rim:].any(axis=1).mean()]
+        return float(sum(reached)) > _CUT
 
     def part(
         self, box: tuple[int, int, int, int], film_rows: int, film_columns: int, rows: int, columns: int

@@ -18,6 +18,7 @@ from cxrtriage.film.film import Film, FilmError
 from cxrtriage.gate.gate import GATE, Gate, GateResult
 from cxrtriage.reading.assessment import Assessment, Diagnosis, FilmFacts, Severity, Versions
 from cxrtriage.reading.call import class_score, strongest_class
+from cxrtriage.reading.cut_lungs import with_cut_lungs
 from cxrtriage.reading.ensemble import Ensemble, read_ensemble
 from cxrtriage.reading.input_form import InputForm
 from cxrtriage.reading.lung_finder import LungFinder
@@ -160,7 +161,7 @@ class Triage:
         return replace(assessment, diagnosis=self._diagnosis(scores, point))
 
     def checked(self, film: Film) -> GateResult | None:
-        """What the gate says of a film; None where none is installed."""
+        """What the gate says of a film before lungs are looked for; None where none is installed."""
         return self._gate.check(film) if self._gate else None
 
     def assess(self, film: Film, *, file: str = "", read_anyway: bool = False) -> Assessment:
@@ -192,13 +193,15 @@ class Triage:
         began = time.perf_counter()
         gate = self.checked(film) if gated else None
         seconds["gate"] = time.perf_counter() - began
-        if gate is not None and (
-            gate.verdict == "refused" or (gate.verdict == "cautioned" and not read_anyway)
-        ):
+        if gate is not None and gate.verdict == "refused":
             return self._turned_away(film, gate, file, seconds), []
-        gate_codes = (*gate.codes, "read_anyway") if gate is not None and gate.codes else ()
         began = time.perf_counter()
         lungs = self._lungs.find(film) if self._lungs else None
+        if gate is not None:
+            gate = with_cut_lungs(gate, lungs)
+            if gate.verdict == "cautioned" and not read_anyway:
+                return self._turned_away(film, gate, file, seconds), []
+        gate_codes = (*gate.codes, "read_anyway") if gate is not None and gate.codes else ()
         images: dict[object, np.ndarray] = {}
         seen: dict[str, list[Tensor]] = {}
         scores: dict[str, dict[str, float]] = {}

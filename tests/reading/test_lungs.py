@@ -52,3 +52,18 @@ def test_specks_beside_the_lungs_are_dropped():
     lungs = Lungs.of(chances((20, 10, 80, 40), (20, 60, 80, 90), (0, 0, 5, 5)))
     assert lungs.box == pytest.approx((0.2, 0.1, 0.8, 0.9))
     assert not lungs.mask[:6, :6].any()
+
+
+@pytest.mark.parametrize(
+    ("boxes", "cut"),
+    [
+        (((0, 0, 100, 45), (0, 55, 100, 100)), True),
+        (((10, 0, 90, 40), (40, 60, 90, 100)), True),
+        # One side alone may be a film that was laid askew.
+        (((0, 0, 100, 45), (0, 55, 100, 97)), False),
+        (((20, 0, 40, 40), (30, 5, 80, 40), (20, 60, 80, 95)), False),
+        ((), False),
+    ],
+)
+def test_lungs_that_run_out_of_the_film_on_both_sides_are_cut(boxes, cut):
+    assert Lungs.of(chances(*boxes)).cut is cut

@@ -18,6 +18,7 @@ from cxrtriage.reading.ensemble import read_ensemble, write_ensemble
 from cxrtriage.reading.lungs import Lungs
 from cxrtriage.reading.triage import Triage
 from cxrtriage.weights import WeightsError, read_card, write_card
+from tests.gate.marked_gate import MarkedGate, marked_film
 
 
 def test_an_assessment_names_members_classes_thresholds_and_versions(weights_folder, film):
@@ -206,6 +207,30 @@ def test_a_refusal_has_its_code_and_sentence_and_nothing_else(weights_folder):
     assert (row.status, row.codes, row.film, row.diagnosis) == ("refused", ("empty",), None, None)
     assert row.message.endswith(".")
     assert row.sha256 == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+@pytest.mark.parametrize("kind", ["frontal_chest", "ct", "photograph_of_film"])
+def test_a_film_whose_lungs_are_cut_is_read_on_the_readers_own_word_alone(weights_folder, monkeypatch, kind):
+    triage = Triage.load(weights_folder)
+    monkeypatch.setattr(triage, "_gate", MarkedGate())
+    mask = np.zeros((100, 100), bool)
+    mask[10:90, :45], mask[10:90, 55:] = True, True
+    cut = Lungs(mask, (0.1, 0.0, 0.9, 1.0), 2, 0.9)
+    film = marked_film(kind)
+    own = triage.checked(film).codes
+    monkeypatch.setattr(triage._lungs, "find", lambda film: cut)
+    assessment = triage.assess(film)
+    assert (assessment.status, assessment.diagnosis) == ("refused", None)
+    if kind == "ct":
+        assert assessment.codes == ("not_frontal_chest",)
+        return
+    assert assessment.codes == ("cropped", *own)
+    assert assessment.gate["verdict"] == "cautioned"
+    anyway = triage.assess(film, read_anyway=True)
+    assert anyway.status == "read"
+    assert {"cropped", "read_anyway"} <= set(anyway.codes)
+    # A crop that the reader made himself is not asked about.
+    assert triage.read(film, gated=False)[0].status == "read"
 
 
 def test_threads_do_not_mix_films(weights_folder):

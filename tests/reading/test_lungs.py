@@ -57,12 +57,13 @@ def test_specks_beside_the_lungs_are_dropped():
 @pytest.mark.parametrize(
     ("boxes", "cut"),
     [
-        (((0, 0, 100, 45), (0, 55, 100, 100)), True),
+        (((0, 0, 85, 45), (0, 55, 85, 100)), True),
         (((10, 0, 90, 40), (40, 60, 90, 100)), True),
         # One side alone may be a film that was laid askew.
-        (((0, 0, 100, 45), (0, 55, 100, 97)), False),
+        (((0, 0, 85, 45), (0, 55, 85, 97)), False),
         (((20, 0, 40, 40), (30, 5, 80, 40), (20, 60, 80, 95)), False),
         ((), False),
+        (((0, 0, 100, 100),), False),
     ],
 )
 def test_lungs_that_run_out_of_the_film_on_both_sides_are_cut(boxes, cut):

@@ -5,12 +5,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from cxrtriage.ui.few_arenas import keep_few_arenas
 from cxrtriage.ui.framed import FRAMED
 from cxrtriage.ui.texts import Texts
 from cxrtriage.ui.uploads import keep_uploads_in_memory
 
-keep_few_arenas()
 keep_uploads_in_memory()
 texts = Texts()
 st.set_page_config(page_title=texts["title"], page_icon="🫁", layout="wide")

@@ -49,7 +49,8 @@ class SeveritySettings:
     `masks`: weight of the map's loss on films whose lesions are outlined (0 leaves the outlines out).
     `folds`: how many nets; `sources` names the sources of scored films to learn from, `graders` whose scores
     and outlines of them (`SeverityTruth.by`); none named: all. `zone_models`: shipped nets on whose maps
-    linear models are fitted beside (`train/zone_models.py`).
+    linear models are fitted beside (`train/zone_models.py`). `weights`: shipped severity nets `WEIGHTS_1` ...
+    to go on from, each without the fold that it left out before.
     """
 
     name: str
@@ -61,6 +62,7 @@ class SeveritySettings:
     sources: tuple[str, ...] = ()
     graders: tuple[str, ...] = ()
     zone_models: tuple[str, ...] = ()
+    weights: str | None = None
     folds: int = 4
     well: float = 1.0
     pasted: float = 0.4
@@ -258,8 +260,17 @@ def _distance(said: Tensor, truth: Tensor) -> Tensor:
     return functional.smooth_l1_loss(said, truth, beta=0.3)
 
 
-def new_net(settings: SeveritySettings) -> SeverityNet:
-    """With the trunk of the weights named, or a new one."""
+def new_net(settings: SeveritySettings, fold: int) -> SeverityNet:
+    """The net of this fold that is to be gone on with, or one with the trunk of the weights named, or a new
+    one."""
+    if settings.weights:
+        card = read_card(f"{settings.weights}_{fold + 1}")
+        before = settings_of_card(card)
+        if (before.folds, before.trunk) != (settings.folds, settings.trunk):
+            raise SettingsError(f"{card.name} was taught on other folds or another trunk.")
+        begun: SeverityNet = nets.build("severity", **card.options)  # type: ignore[assignment]
+        begun.load_state_dict(load_net(card).state_dict())
+        return begun
     if settings.trunk is None:
         return nets.build("severity", trunk=settings.trunk_options, pooling=settings.pooling)  # type: ignore[return-value]
     card = read_card(settings.trunk)
@@ -303,7 +314,7 @@ def train_fold(
         persistent_workers=settings.workers > 0,
         drop_last=True,
     )
-    learner = SeverityLearner(settings, new_net(settings))
+    learner = SeverityLearner(settings, new_net(settings, fold))
     callbacks = [EMAWeightAveraging(decay=settings.average)] if settings.average else []
     trainer = trainer_of(folder, settings.epochs, settings.precision, steps, callbacks)
     trainer.fit(learner, loader, ckpt_path=None if steps else last_state(folder))

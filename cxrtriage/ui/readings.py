@@ -20,6 +20,7 @@ from cxrtriage.reading.call import strongest_class
 from cxrtriage.reading.map_methods import GRAD_CAM, RELEVANCE, MapFigures, MapMethod, map_figures
 from cxrtriage.reading.scale_errors import ErrorsOfScales
 from cxrtriage.reading.severity_card import read_severity_card
+from cxrtriage.ui.freed_memory import give_back_freed_memory
 from cxrtriage.ui.opening import replace_film
 from cxrtriage.ui.viewer.packing import LONGEST_MAP
 from cxrtriage.weights import WeightsError
@@ -75,6 +76,7 @@ def read(film: Film, adjustment: Adjustment, name: str) -> None:
     )
     _keep(_READINGS, _reading_name(film, adjustment), assessment)
     _keep_maps(film, adjustment, saliencies)
+    give_back_freed_memory()
 
 
 def read_anyway(film: Film) -> None:

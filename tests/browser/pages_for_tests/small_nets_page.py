@@ -11,11 +11,9 @@ from pathlib import Path
 import streamlit as st
 
 from cxrtriage.ui import readings
-from cxrtriage.ui.few_arenas import keep_few_arenas
 from cxrtriage.ui.uploads import keep_uploads_in_memory
 
 ROOT = Path(__file__).parents[3]
-keep_few_arenas()
 keep_uploads_in_memory()
 
 

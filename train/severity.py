@@ -8,7 +8,7 @@ together read a new film. Test films are in no fold.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,8 @@ class SeveritySettings:
     `folds`: how many nets; `sources` names the sources of scored films to learn from, `graders` whose scores
     and outlines of them (`SeverityTruth.by`); none named: all. `zone_models`: shipped nets on whose maps
     linear models are fitted beside (`train/zone_models.py`). `weights`: shipped severity nets `WEIGHTS_1` ...
-    to go on from, each without the fold that it left out before.
+    to go on from, each without the fold that it left out before; `begun`: share of these in the weights that
+    are kept (WiSE-FT; Wortsman 2022).
     """
 
     name: str
@@ -63,6 +64,7 @@ class SeveritySettings:
     graders: tuple[str, ...] = ()
     zone_models: tuple[str, ...] = ()
     weights: str | None = None
+    begun: float = 0.0
     folds: int = 4
     well: float = 1.0
     pasted: float = 0.4
@@ -314,14 +316,27 @@ def train_fold(
         persistent_workers=settings.workers > 0,
         drop_last=True,
     )
-    learner = SeverityLearner(settings, new_net(settings, fold))
+    net = new_net(settings, fold)
+    begun = deepcopy(net)
+    learner = SeverityLearner(settings, net)
     callbacks = [EMAWeightAveraging(decay=settings.average)] if settings.average else []
     trainer = trainer_of(folder, settings.epochs, settings.precision, steps, callbacks)
     trainer.fit(learner, loader, ckpt_path=None if steps else last_state(folder))
-    card = _card(name, settings, plain, learner.net.cpu(), data, keep, folder)
+    net = learner.net.cpu()
+    if settings.begun:
+        net.load_state_dict(_between(net.state_dict(), begun.state_dict(), settings.begun))
+    card = _card(name, settings, plain, net, data, keep, folder)
     write_card(card, folder)
     print(name, card.sha256[:12], flush=True)
     return card
+
+
+def _between(state: dict[str, Tensor], begun: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+    """Weights from `state` towards `begun` by `share`; what is counted stays as it is."""
+    return {
+        name: torch.lerp(value, begun[name], share) if value.is_floating_point() else value
+        for name, value in state.items()
+    }
 
 
 def _card(

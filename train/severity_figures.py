@@ -27,8 +27,8 @@ from train.severity_truths import CONVERSIONS, SeverityTruth
 from train.zone_models import ZoneModels
 
 PARTS = ("array_score", "brixia", "brixia_zone", "extent", "opacity")
-# A zone's chance below one of these does not count: the least with which so many normal validation films
-# stay at 0.
+# A zone's chance below one of these does not count: the least with which so many normal validation films of
+# every source stay at 0.
 _LEAST_CHANCES = np.round(np.arange(0.1, 0.41, 0.05), 2)
 _STAY_AT_0 = 0.9
 _WELL_WEIGHT = 0.25
@@ -230,14 +230,17 @@ def fit_array(parts: dict[str, np.ndarray], data: SeverityData, index: np.ndarra
 def least_chance(
     parts: dict[str, np.ndarray], data: SeverityData, index: np.ndarray, scaling: tuple[float, float]
 ) -> float:
-    """The least chance of a zone that counts: the smallest with which nine of ten normal validation films
-    stay at an array score of 0 when rounded, or the greatest tried. It costs films of few affected zones."""
-    well = (~data.scored & data.split("val"))[index]
-    if not well.any():
+    """The least chance of a zone that counts: the smallest with which, of every source's normal validation
+    films, nine of ten stay at an array score of 0 when rounded, or the greatest tried. It costs films of few
+    affected zones."""
+    well = np.flatnonzero((~data.scored & data.split("val"))[index])
+    if not len(well):
         return float(_LEAST_CHANCES[0])
     chances = calibrated_array(parts["array"][well], scaling)
+    sources = np.array([data.truths[i].row.source for i in index[well]])
     for least in _LEAST_CHANCES:
-        if (counted(chances, float(least)).sum(axis=1) < 0.5).mean() >= _STAY_AT_0:
+        at_0 = counted(chances, float(least)).sum(axis=1) < 0.5
+        if min(at_0[sources == source].mean() for source in np.unique(sources)) >= _STAY_AT_0:
             return float(least)
     return float(_LEAST_CHANCES[-1])
 

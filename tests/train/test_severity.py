@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from severity_cells import write_scores
 
@@ -15,10 +16,11 @@ from cxrtriage.nets.severity import ZONES
 from cxrtriage.reading.facts import model_facts, model_names
 from cxrtriage.reading.severity import SeverityReader
 from cxrtriage.reading.severity_card import SCALES
+from cxrtriage.weights import load_net, read_card
 from train.command import main
 from train.manifest import ManifestError, read_films
 from train.settings import SettingsError
-from train.severity import SeverityData, folds_of, read_severity_settings
+from train.severity import SeverityData, folds_of, new_net, read_severity_settings
 from train.severity_figures import (
     Scored,
     error_figures,
@@ -78,13 +80,35 @@ def test_a_net_a_fold_is_trained_measured_and_read_with(
         assert len(scores[part].truths) == (data.split(*splits) & data.scored).sum()
         assert all(np.all((said >= 0) & (said <= 8)) for said in scores[part].said.values())
 
+    monkeypatch.setattr("train.severity.read_card", lambda name: read_card(name, weights))
+    monkeypatch.setattr("train.severity.load_net", lambda card: load_net(card, weights))
+    on = replace(data.settings, weights="severity")
+    begun, taught = (
+        new_net(on, 1).state_dict(),
+        load_net(read_card("severity_2", weights), weights).state_dict(),
+    )
+    assert all(torch.equal(begun[name], taught[name]) for name in taught)
+    with pytest.raises(SettingsError, match="other folds"):
+        new_net(replace(on, folds=4), 1)
+
 
 @pytest.mark.parametrize(("chance", "least"), [(0.05, 0.1), (0.17, 0.2), (0.32, 0.35), (0.7, 0.4)])
 def test_chances_count_from_where_normal_films_stay_at_0(chance, least):
     val = np.array([True] * 10 + [False] * 5)
-    data = SimpleNamespace(scored=np.zeros(15, bool), split=lambda *names: val)
+    data = _normal_films(["north"] * 15, val)
     array = np.where(val[:, None], chance, 0.9) * np.ones((15, ZONES))
     assert least_chance({"array": array}, data, np.arange(15), (1.0, 0.0)) == pytest.approx(least)
+
+
+def test_chances_count_from_where_normal_films_of_every_source_stay_at_0():
+    data = _normal_films(["north"] * 40 + ["south"] * 2, np.full(42, True))
+    array = np.where(np.arange(42)[:, None] < 40, 0.05, 0.27) * np.ones((42, ZONES))
+    assert least_chance({"array": array}, data, np.arange(42), (1.0, 0.0)) == pytest.approx(0.3)
+
+
+def _normal_films(sources, val):
+    truths = [SimpleNamespace(row=SimpleNamespace(source=source)) for source in sources]
+    return SimpleNamespace(truths=truths, scored=np.zeros(len(sources), bool), split=lambda *names: val)
 
 
 def test_no_patient_of_a_fold_is_in_another_and_test_films_are_in_none(

@@ -324,14 +324,14 @@ def train_fold(
     trainer.fit(learner, loader, ckpt_path=None if steps else last_state(folder))
     net = learner.net.cpu()
     if settings.begun:
-        net.load_state_dict(_between(net.state_dict(), begun.state_dict(), settings.begun))
+        net.load_state_dict(weights_between(net.state_dict(), begun.state_dict(), settings.begun))
     card = _card(name, settings, plain, net, data, keep, folder)
     write_card(card, folder)
     print(name, card.sha256[:12], flush=True)
     return card
 
 
-def _between(state: dict[str, Tensor], begun: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+def weights_between(state: dict[str, Tensor], begun: dict[str, Tensor], share: float) -> dict[str, Tensor]:
     """Weights from `state` towards `begun` by `share`; what is counted stays as it is."""
     return {
         name: torch.lerp(value, begun[name], share) if value.is_floating_point() else value

@@ -20,7 +20,7 @@ from cxrtriage.weights import load_net, read_card
 from train.command import main
 from train.manifest import ManifestError, read_films
 from train.settings import SettingsError
-from train.severity import SeverityData, folds_of, new_net, read_severity_settings
+from train.severity import SeverityData, folds_of, new_net, read_severity_settings, weights_between
 from train.severity_figures import (
     Scored,
     error_figures,
@@ -90,6 +90,14 @@ def test_a_net_a_fold_is_trained_measured_and_read_with(
     assert all(torch.equal(begun[name], taught[name]) for name in taught)
     with pytest.raises(SettingsError, match="other folds"):
         new_net(replace(on, folds=4), 1)
+
+
+def test_a_share_of_the_weights_begun_with_is_kept():
+    after = {"slope": torch.tensor([1.0, 3.0]), "steps": torch.tensor(7)}
+    begun = {"slope": torch.tensor([5.0, 3.0]), "steps": torch.tensor(2)}
+    kept = weights_between(after, begun, 0.25)
+    assert kept["slope"].tolist() == [2.0, 3.0]
+    assert kept["steps"] == 7
 
 
 @pytest.mark.parametrize(("chance", "least"), [(0.05, 0.1), (0.17, 0.2), (0.32, 0.35), (0.7, 0.4)])

@@ -35,13 +35,17 @@ _FLAT = 0.04
 _BRIGHT, _DARK = 0.97, 0.03
 # A picture turned by a quarter is in the mirror turned the other way.
 _TURNS_MIRRORED = [0, 3, 2, 1]
+# Kinds that show no chest film in any way.
+_FOREIGN = ("ct", "other_xray", "other_scan", "not_medical")
 _CACHED = 224  # the size at which films were equalised for training
 
 
 @dataclass(frozen=True)
 class Thresholds:
     """On the net's chances, set on validation films; `distance` is in the units of `GateNet.distance`, and
-    `view` is the least chance of a view for it to be said."""
+    `view` is the least chance of a view for it to be said. Over a chance of `foreign` that it is a scan,
+    another X-ray or nothing medical, a picture is neither a part nor a photograph of a chest film: of these
+    the net is hardly ever in doubt, while forms and legs often look like them."""
 
     frontal: float = 0.5
     inverted: float = 0.5
@@ -50,6 +54,7 @@ class Thresholds:
     child: float = 0.98
     distance: float = 3.0
     view: float = 0.5
+    foreign: float = 0.05
 
 
 @dataclass(frozen=True)
@@ -216,13 +221,16 @@ class Gate:
         if film.view == "lateral":
             return ["lateral"]
         limits = self.thresholds
+        photograph = look.kinds["photograph_of_film"]
+        foreign = max(look.kinds[kind] for kind in _FOREIGN) > limits.foreign
         # A photograph of a film shows a film: it is cautioned.
-        if look.frontal + look.kinds["photograph_of_film"] < limits.frontal:
+        if look.frontal + photograph < limits.frontal or (photograph > look.frontal and foreign):
             chances = {"lateral": look.kinds["lateral_chest"], "cropped": look.kinds["part_of_chest"]}
             # All that shows no single chest film has one code.
             chances["not_frontal_chest"] = 1 - sum(chances.values()) - look.frontal
-            return [max(chances, key=lambda code: chances[code])]
-        far = look.distance > limits.distance and look.frontal > look.kinds["photograph_of_film"]
+            code = max(chances, key=lambda code: chances[code])
+            return ["not_frontal_chest" if foreign and code == "cropped" else code]
+        far = look.distance > limits.distance and look.frontal > photograph
         return ["not_frontal_chest"] if far else []
 
     def _view(self, look: Look) -> Literal["AP", "PA"] | None:

@@ -176,8 +176,13 @@ def test_a_mirror_image_is_told_from_its_film_and_else_alike(monkeypatch):
     ("chances", "code"),
     [
         # Alone a part of a chest is likeliest; together what shows no single film is.
-        ({"part_of_chest": 0.35, "several_films": 0.3, "not_medical": 0.3}, "not_frontal_chest"),
-        ({"part_of_chest": 0.5, "several_films": 0.2, "not_medical": 0.2}, "cropped"),
+        ({"part_of_chest": 0.36, "several_films": 0.34, "ct": 0.04, "other_scan": 0.04}, "not_frontal_chest"),
+        ({"part_of_chest": 0.5, "several_films": 0.4}, "cropped"),
+        # A form, a leg: what may well be no film of a chest is no part and no photograph of one.
+        ({"part_of_chest": 0.7, "not_medical": 0.2}, "not_frontal_chest"),
+        ({"part_of_chest": 0.7, "other_xray": 0.04}, "cropped"),
+        ({"photograph_of_film": 0.9, "not_medical": 0.08}, "not_frontal_chest"),
+        ({"photograph_of_film": 0.9, "not_medical": 0.03}, "photograph"),
         ({"lateral_chest": 0.6, "ct": 0.3}, "lateral"),
     ],
 )

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cxrtriage.nets.registry import CT_LESION, GATE, LUNG_UNET, SEVERITY
+from cxrtriage.nets.registry import classifiers
 from cxrtriage.reading.ensemble import combination_name
 from cxrtriage.weights import read_card, write_card
 from train.asked import Asked, ask, known_findings
@@ -29,7 +29,7 @@ from train.measures import (
 )
 from train.plots import write_plots
 from train.probe import probe_films, source_probe
-from train.scores import Predictions, Scores, mean_of, outputs_of
+from train.scores import Predictions, Scores, outputs_of, pooled
 from train.settings import Settings, SettingsError
 from train.tables import write_tables
 from train.thresholds import DEFAULT_POINT, distance_of, operating_points
@@ -40,12 +40,12 @@ MOST_NETS = 6
 
 
 def classifier_names(weights: Path) -> list[str]:
-    """The classifiers of a folder of weights: every card that is not a lung, severity, CT or gate net's."""
+    """The classifiers of a folder of weights: every card of a net that scores whole films."""
     names = []
     for path in sorted(weights.glob("*.json")):
         values = json.loads(path.read_text(encoding="utf-8"))
         is_card = str(values.get("schema", "")).startswith("cxrtriage/card/")
-        if is_card and values["architecture"] not in (LUNG_UNET, SEVERITY, CT_LESION, GATE):
+        if is_card and values["architecture"] in classifiers():
             names.append(path.stem)
     return names
 
@@ -76,7 +76,7 @@ def _measure(
 ) -> dict[str, Any]:
     """Figures of one net, written with its card; its file of results goes by its name."""
     card, settings = net.member.card, net.settings
-    together = mean_of([other.validation for other in nets.values()])
+    together = pooled([other.validation for other in nets.values()])
     points = {
         name: operating_points(
             net.validation.scores(name),
@@ -218,7 +218,7 @@ def _plot(nets: dict[str, Asked], results: Path) -> None:
     points = {name: _written_points(results / f"{name}.json") for name in nets}
     if len(nets) > 1:
         together = combination_name(list(nets))
-        curves["together"] = mean_of(list(curves.values()))
+        curves["together"] = pooled(list(curves.values()))
         values = json.loads((results / "ensemble.json").read_text())["combinations"][together]
         points["together"] = _thresholds(values["operating_points"])
     settings = next(iter(nets.values())).settings

@@ -13,7 +13,7 @@ from train.figures import Counts
 from train.fit import Pictures
 from train.manifest import FilmRow
 from train.measures import aurocs
-from train.scores import Predictions, Scores, mean_of, outputs_of
+from train.scores import Predictions, Scores, outputs_of, pooled
 from train.settings import Settings, SettingsError, settings_from_dict
 from train.thresholds import DEFAULT_POINT, operating_points
 
@@ -60,14 +60,14 @@ def fold_figures(fold: Fold) -> dict[str, Any]:
 
 
 def folds_together(members: Sequence[Mapping[str, Fold]]) -> dict[str, Any]:
-    """The same of the mean of nets, for what all of them left out."""
+    """The same of nets together, for what all of them left out."""
     common = set.intersection(*(set(folds) for folds in members))
     result = {}
     for name in sorted(common):
         folds = [member[name] for member in members]
         result[name] = _figures(
-            mean_of([fold.unseen for fold in folds]),
-            mean_of([fold.validation for fold in folds]),
+            pooled([fold.unseen for fold in folds]),
+            pooled([fold.validation for fold in folds]),
             folds[0].settings,
         )
     return result

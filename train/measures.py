@@ -169,10 +169,10 @@ def calibration_figures(
     return result
 
 
-def mean_calibration(test: Predictions, settings: Settings) -> dict[str, Any]:
+def pooled_calibration(test: Predictions, settings: Settings) -> dict[str, Any]:
     """The same of nets together, whose probability is scaled member by member."""
     return {
-        name: _calibration(test, name, {"mean": test.scores(name).probabilities}, settings)
+        name: _calibration(test, name, {"pooled": test.scores(name).probabilities}, settings)
         for name in test.classes
     }
 

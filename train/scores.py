@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from cxrtriage.reading.call import pooled as pooled_score
 from cxrtriage.reading.member import Member
 from train.figures import auroc
 from train.films import Labelled
@@ -145,8 +146,8 @@ class Predictions:
         )
 
 
-def mean_of(predictions: Sequence[Predictions]) -> Predictions:
-    """Nets together: of each class the mean of the calibrated probabilities of those that know it.
+def pooled(predictions: Sequence[Predictions]) -> Predictions:
+    """Nets together: of each class the probability of the mean of the log odds of those that know it.
 
     All were asked of the same films, and one of them knows every class that another does.
     """
@@ -156,4 +157,7 @@ def mean_of(predictions: Sequence[Predictions]) -> Predictions:
         if other.films.rows != widest.films.rows or not set(other.classes) <= set(widest.classes):
             raise ValueError("nets that were not asked the same of the same films have no common score")
         every[:, [widest.classes.index(name) for name in other.classes], net] = other.probabilities
-    return replace(widest, probabilities=np.nanmean(every, axis=-1), members=every)
+    # By the program's own rule, so that a threshold is set on what users will see.
+    scores = [[pooled_score(of[~np.isnan(of)].tolist()) for of in film] for film in every]
+    probabilities = np.array(scores, float).reshape(widest.probabilities.shape)
+    return replace(widest, probabilities=probabilities, members=every)

@@ -15,8 +15,8 @@ from cxrtriage.reading.ensemble import Ensemble, combination_name, read_ensemble
 from cxrtriage.weights import OperatingPoint, WeightsError
 from train.asked import Asked
 from train.left_out import folds_together
-from train.measures import CHANCE, enough, headline, mean_calibration, test_figures
-from train.scores import Predictions, mean_of
+from train.measures import CHANCE, enough, headline, pooled_calibration, test_figures
+from train.scores import Predictions, pooled
 from train.settings import Settings, SettingsError
 from train.thresholds import DEFAULT_POINT, operating_points, spread_of
 
@@ -54,13 +54,13 @@ def evaluate_together(
     for size in range(1, len(nets) + 1):
         for names in combinations(nets, size):
             chosen, together = [nets[name] for name in names], combination_name(names)
-            validation = mean_of([net.validation for net in chosen])
+            validation = pooled([net.validation for net in chosen])
             if set(validation.classes) == set(widest.member.card.classes):
                 # Nets that leave a class without a score cannot be the ensemble.
                 validated[names] = _merit(validation, widest.settings)
             if size == 1:
                 continue  # its points are on its card
-            tested = mean_of([net.tested for net in chosen])
+            tested = pooled([net.tested for net in chosen])
             points[together] = {
                 name: operating_points(
                     validation.scores(name),
@@ -74,7 +74,7 @@ def evaluate_together(
                     name: {p: vars(v) for p, v in by.items()} for name, by in points[together].items()
                 },
                 "test": test_figures(tested, points[together], widest.settings),
-                "calibration": mean_calibration(tested, widest.settings),
+                "calibration": pooled_calibration(tested, widest.settings),
                 "leave_one_source_out": _folds_together(together, nets, names, results),
             }
             print(f"{together}: {headline(measured[together]['test'])}", flush=True)

@@ -24,9 +24,14 @@ GATE = "gate"
 TRANSFORMERS = {"vit": 0, "hybrid_vit": 3, "corpus_vit": 4}
 
 
+def classifiers() -> tuple[str, ...]:
+    """Names of the architectures that score classes and findings of a whole film."""
+    return (*BACKBONES, *TRANSFORMERS)
+
+
 def architectures() -> tuple[str, ...]:
     """Names that `build` knows."""
-    return (*BACKBONES, *TRANSFORMERS, LUNG_UNET, SEVERITY, ZONE_MODEL, CT_LESION, GATE)
+    return (*classifiers(), LUNG_UNET, SEVERITY, ZONE_MODEL, CT_LESION, GATE)
 
 
 def build(name: str, **options: Any) -> nn.Module:

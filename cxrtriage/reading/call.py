@@ -19,10 +19,12 @@ _CALLS: tuple[Call, ...] = ("not_flagged", "uncertain", "flagged")  # the strong
 def class_score(members: Sequence[float], name: str, point: OperatingPoint) -> ClassScore:
     """The score of a class from each net's own calibrated probability, against a named operating point.
 
-    The probability is the mean of the nets'. The uncertain band lies as far about the threshold, in
+    The probability is that of the mean of the nets' log odds (a logarithmic opinion pool, Genest and Zidek
+    1986): in a mean of probabilities a net that is sure of most films drowns the order it puts them in, which
+    costs most in a hospital that no net has seen. The uncertain band lies as far about the threshold, in
     logits, as the nets' standard deviation on this film; for one net alone it is the point's `spread`.
     """
-    probability = fmean(members)
+    probability = pooled(members)
     spread = pstdev(map(logit, members)) if len(members) > 1 else point.spread
     interval = _band(point.threshold, spread)
     return ClassScore(
@@ -36,6 +38,13 @@ def class_score(members: Sequence[float], name: str, point: OperatingPoint) -> C
         sensitivity=point.sensitivity,
         specificity=point.specificity,
     )
+
+
+def pooled(members: Sequence[float]) -> float:
+    """The probability of the mean of the log odds of one or more probabilities; one alone stays as it is."""
+    if len(members) == 1:
+        return members[0]
+    return 1 / (1 + math.exp(-fmean(map(logit, members))))
 
 
 def strongest_class(classes: dict[str, ClassScore]) -> str:

@@ -1,7 +1,8 @@
 """Which nets read together, and the thresholds measured for each such combination.
 
-The probability of a combination is the mean of its members' calibrated probabilities. A threshold
-is bound to the weights it was measured with, so `weights/ensemble.json` names their checksums.
+The probability of a combination is that of the mean of the log odds of its members' calibrated
+probabilities. A threshold is bound to the weights it was measured with, so `weights/ensemble.json` names
+their checksums, and to that mean: files of schema 1 held thresholds for a mean of probabilities.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from cxrtriage.weights import WEIGHTS_FOLDER, Card, OperatingPoint, WeightsError
 
-_KIND = "cxrtriage/ensemble/1"
+_KIND = "cxrtriage/ensemble/2"
 _FILE = "ensemble.json"
 
 

@@ -54,8 +54,8 @@ class ModelFacts:
     def reliability(self, name: str) -> dict[str, Any]:
         """ECE, Brier and the steps of the reliability plot of a class, as scores are shown; may be empty."""
         found = (self.figures or {}).get("calibration", {}).get(name, {})
-        # A net is shown with temperature and shift, nets together are the mean of such.
-        shown: dict[str, Any] = found.get("temperature and shift") or found.get("mean") or {}
+        # A net is shown with temperature and shift, nets together are pooled from such.
+        shown: dict[str, Any] = found.get("temperature and shift") or found.get("pooled") or {}
         return shown
 
 

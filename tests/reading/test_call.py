@@ -63,11 +63,24 @@ def test_several_nets_are_uncertain_where_they_disagree(members, threshold, call
     assert class_score(members, "youden", point(threshold)).call == call
 
 
-def test_the_probability_is_the_mean_and_the_point_is_told():
+def test_the_probability_is_that_of_the_mean_log_odds_and_the_point_is_told():
     score = class_score([0.2, 0.4], "youden", point(0.9))
-    assert score.probability == pytest.approx(0.3)
+    odds = math.sqrt(0.2 / 0.8 * 0.4 / 0.6)
+    assert score.probability == pytest.approx(odds / (1 + odds))
     assert (score.operating_point, score.threshold_source, score.population) == ("youden", "card", "films")
     assert (score.sensitivity, score.specificity) == (0.9, 0.7)
+
+
+def test_a_net_that_is_sure_of_every_film_keeps_its_order_among_others():
+    """Of two films of which the others say the same; in a mean of probabilities they would hardly differ."""
+    more, less = (class_score([0.2, 0.3, sure], "youden", point(0.5)) for sure in (0.9999, 0.99))
+    assert more.probability > less.probability + 0.1
+
+
+@given(st.lists(shares, min_size=1, max_size=5))
+def test_the_score_lies_between_those_of_the_nets(members):
+    score = class_score(members, "youden", point(0.5)).probability
+    assert min(members) - 1e-6 <= score <= max(members) + 1e-6
 
 
 @given(st.lists(shares, min_size=1, max_size=5), shares, st.floats(0, 20))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,9 +19,9 @@ from cxrtriage import nets
 from cxrtriage.film.read import read_film
 from cxrtriage.reading.ensemble import read_ensemble
 from cxrtriage.reading.triage import Triage
-from cxrtriage.weights import Card, read_card, save_net, write_card
+from cxrtriage.weights import WEIGHTS_FOLDER, Card, read_card, save_net, write_card
 from train.command import main
-from train.evaluate import evaluate
+from train.evaluate import MOST_NETS, classifier_names, evaluate
 from train.films import Labelled
 from train.manifest import read_films
 from train.scores import Scores
@@ -311,6 +312,14 @@ def test_what_held_best_elsewhere_is_measured_where_several_nets_were_left_out()
     assert best_unseen({"a": figures(north=0.8), "b": figures(south=0.9)}) == frozenset()
 
 
+def test_what_the_program_ships_can_be_evaluated_together():
+    """Lung, severity, zone, CT and gate nets are no classifiers; those that are fit into one evaluation."""
+    names = classifier_names(WEIGHTS_FOLDER)
+    assert set(read_ensemble().members) <= set(names)
+    assert len(names) <= MOST_NETS
+    assert all(read_card(name).classes for name in names)
+
+
 def test_a_net_that_knows_one_class_alone_reads_with_those_that_know_all(
     hospitals: Path, config: Path, tmp_path: Path
 ):
@@ -335,6 +344,7 @@ def test_a_net_that_knows_one_class_alone_reads_with_those_that_know_all(
     assert set(of["alone"]) == {"tuberculosis"}
     assert set(of["both"]) == set(CLASSES)
     scores = read.diagnosis.classes
-    mean = (of["alone"]["tuberculosis"] + of["both"]["tuberculosis"]) / 2
-    assert scores["tuberculosis"].probability == pytest.approx(mean)
+    odds = [one["tuberculosis"] / (1 - one["tuberculosis"]) for one in of.values()]
+    mean = math.sqrt(math.prod(odds))
+    assert scores["tuberculosis"].probability == pytest.approx(mean / (1 + mean), rel=1e-4)
     assert scores["covid19"].probability == pytest.approx(of["both"]["covid19"])

@@ -50,6 +50,11 @@ def no_form(path: Path) -> None:
     changed(path, input={"size": 64, "no_such_option": 1})
 
 
+def of_another_mean(path: Path) -> None:
+    """Thresholds of before scores were pooled in log odds."""
+    changed(path, schema="cxrtriage/ensemble/1")
+
+
 def other_name(path: Path) -> None:
     changed(path, name="another")
 
@@ -94,6 +99,7 @@ NEEDED: list[tuple[str, Callable[[Path], None]]] = [
     ("ensemble.json", gone),
     ("ensemble.json", truncated),
     ("ensemble.json", a_list),
+    ("ensemble.json", of_another_mean),
 ]
 
 

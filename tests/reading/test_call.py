@@ -80,7 +80,7 @@ def test_a_net_that_is_sure_of_every_film_keeps_its_order_among_others():
 @given(st.lists(shares, min_size=1, max_size=5))
 def test_the_score_lies_between_those_of_the_nets(members):
     score = class_score(members, "youden", point(0.5)).probability
-    assert min(members) - 1e-6 <= score <= max(members) + 1e-6
+    assert min(members) - 2e-6 <= score <= max(members) + 2e-6  # finite log odds of 0 and 1
 
 
 @given(st.lists(shares, min_size=1, max_size=5), shares, st.floats(0, 20))

@@ -20,6 +20,9 @@ from train.scores import Predictions, pooled
 from train.settings import Settings, SettingsError
 from train.thresholds import DEFAULT_POINT, operating_points, spread_of
 
+# How nets speak together (`cxrtriage/reading/call.py`); figures of another way are not kept.
+POOLING = "mean of log odds"
+
 
 def need_the_same(nets: dict[str, Asked]) -> None:
     """Nets that read together need the same films and lungs for a common threshold, and one that knows every
@@ -83,7 +86,14 @@ def evaluate_together(
     version = {"name": best, "sha256": sums[best][:12]} if best else {}
     anchors = best_unseen(figures)
     merits = {names: merit["mean"] for names, merit in validated.items()}
-    members = chosen_members(merits, anchors, _reading_so_far(weights))
+    folds = {
+        names: (figures[names[0]] if len(names) == 1 else measured[combination_name(names)])[
+            "leave_one_source_out"
+        ]
+        for names in validated
+    }
+    unseen = held_elsewhere(folds)
+    members = chosen_members(merits, anchors, _reading_so_far(weights), unseen)
     print(f"the ensemble: {combination_name(members)}", flush=True)
     named = (combination_name(members), combination_name(list(nets)))
     measured = {name: of if name in named else _summary(of) for name, of in measured.items()}
@@ -96,6 +106,8 @@ def evaluate_together(
             combination_name(names): {key: round(value, 4) for key, value in merit.items()}
             for names, merit in validated.items()
         },
+        "unseen_auroc": {combination_name(names): round(value, 4) for names, value in unseen.items()},
+        "pooling": POOLING,
         "findings": version,
         "combinations": measured,
     }
@@ -132,6 +144,33 @@ def best_unseen(figures: dict[str, dict[str, Any]]) -> frozenset[str]:
     return frozenset(name for name, auroc in most.items() if auroc["value"] >= least)
 
 
+def held_elsewhere(folds: dict[tuple[str, ...], dict[str, Any]]) -> dict[tuple[str, ...], float]:
+    """By nets that were all left without the same hospitals: mean AUROC there, over hospitals and classes,
+    against normal films.
+
+    `folds`: by nets, the figures of their hospitals left out. Only nets measured in as many of these as any
+    are in it, and the hospitals that all of them were.
+    """
+    found = {
+        names: {
+            (fold, name): part["all"]["against_normal"]["value"]
+            for fold, of in hospitals.items()
+            for name, part in of["classes"].items()
+            if part["all"]["against_normal"]
+        }
+        for names, hospitals in folds.items()
+    }
+    everyone = max(found, key=lambda names: (bool(found[names]), len(names)), default=())
+    asked = found.get(everyone, {})
+    if not asked:
+        return {}
+    return {
+        names: float(np.mean([of[place] for place in asked]))
+        for names, of in found.items()
+        if set(asked) <= set(of)
+    }
+
+
 def _reading_so_far(weights: Path) -> tuple[str, ...]:
     """The members of the ensemble that is in the folder of weights, in the order of their names."""
     try:
@@ -144,17 +183,25 @@ def chosen_members(
     merits: dict[tuple[str, ...], float],
     anchors: frozenset[str] = frozenset(),
     so_far: tuple[str, ...] = (),
+    unseen: dict[tuple[str, ...], float] | None = None,
 ) -> tuple[str, ...]:
-    """The most nets that come within chance of the best merit, and of as many the better.
+    """The nets that held best elsewhere of those that come within chance of the best merit.
 
-    Nets of different making hold better together in a hospital they never saw, and only several can disagree.
-    `anchors`, the nets that held best in one, are members in any case: films of the hospitals trained on
-    cannot tell their worth. The nets that read `so_far` go on with the anchors where that is within chance of
-    the best: what differs by chance alone is no reason to measure anew all that hangs on them.
+    `anchors`, the nets that alone held best in a hospital they never saw, are members in any case: films of
+    the hospitals trained on cannot tell their worth. `unseen`: how nets together held in hospitals they never
+    saw (`held_elsewhere`), which decides where it is known of several within chance.
+
+    Where it is not, the most nets, and of as many the better: nets of different making hold better together,
+    and only several can disagree. The nets that read `so_far` then go on with the anchors where that is
+    within chance of the best: what differs by chance alone is no reason to measure anew all that hangs on
+    them.
     """
     merits = {names: merit for names, merit in merits.items() if anchors <= set(names)}
     best = max(merits.values())
     near = [names for names, merit in merits.items() if merit >= best - CHANCE]
+    known = {names: unseen[names] for names in near if names in unseen} if unseen else {}
+    if len(known) > 1:
+        return max(known, key=lambda names: (known[names], merits[names]))
     going_on = anchors | set(so_far) if so_far else set()
     return max(near, key=lambda names: (set(names) == going_on, len(names), merits[names]))
 
@@ -186,7 +233,7 @@ def _folds_together(
     if path.is_file():
         last = json.loads(path.read_text())
         same = all(last["weights"].get(name) == nets[name].member.card.sha256 for name in names)
-        if same and together in last.get("combinations", {}):
+        if same and last.get("pooling") == POOLING and together in last.get("combinations", {}):
             figures.update(last["combinations"][together]["leave_one_source_out"])
     return {**figures, **folds_together([nets[name].folds for name in names])}
 

@@ -27,7 +27,7 @@ from train.manifest import read_films
 from train.scores import Scores
 from train.settings import SettingsError, read_settings
 from train.thresholds import source_weights
-from train.together import best_unseen, chosen_members
+from train.together import best_unseen, chosen_members, held_elsewhere
 
 CLASSES = ("tuberculosis", "covid19")
 FINDINGS = ("no_finding", "opacity")
@@ -295,6 +295,39 @@ def test_the_nets_that_read_so_far_go_on_while_others_are_no_better_but_by_chanc
     )
     # Chance is no excuse for what is worse by more.
     assert chosen_members({**every, ("b", "c"): 0.91}, so_far=("a", "b")) == ("b", "c")
+
+
+def test_of_combinations_within_chance_the_one_that_held_best_elsewhere_reads():
+    merits = {("a", "b"): 0.900, ("a", "c"): 0.902, ("a", "b", "c"): 0.901, ("b", "c"): 0.95}
+    unseen = {("a", "b"): 0.88, ("a", "c"): 0.86, ("b", "c"): 0.9}
+    anchors = frozenset({"a"})
+    assert chosen_members(merits, anchors, ("a", "b", "c"), unseen) == ("a", "b")
+    # More than chance on the validation films is not made good by it.
+    assert chosen_members({**merits, ("a", "b"): 0.89}, anchors, (), {**unseen, ("a", "b", "c"): 0.87}) == (
+        "a",
+        "b",
+        "c",
+    )
+    # Known of one alone, it says nothing.
+    assert chosen_members(merits, anchors, (), {("a", "b"): 0.88}) == ("a", "b", "c")
+
+
+def test_nets_are_compared_in_hospitals_that_all_of_them_never_saw():
+    def hospital(**classes: float | None) -> dict[str, object]:
+        found = {
+            name: {"all": {"against_normal": None if of is None else {"value": of}}}
+            for name, of in classes.items()
+        }
+        return {"classes": found}
+
+    folds = {
+        ("a",): {"north": hospital(tuberculosis=0.8, covid19=0.6), "south": hospital(tuberculosis=0.1)},
+        ("b",): {"south": hospital(tuberculosis=0.9)},
+        ("a", "c"): {"north": hospital(tuberculosis=0.9, covid19=0.8, other=None)},
+        ("b", "c"): {},
+    }
+    assert held_elsewhere(folds) == {("a",): pytest.approx(0.7), ("a", "c"): pytest.approx(0.85)}
+    assert held_elsewhere({("a",): {}, ("a", "b"): {}}) == {}
 
 
 def test_what_held_best_elsewhere_is_measured_where_several_nets_were_left_out():

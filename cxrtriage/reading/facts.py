@@ -144,7 +144,7 @@ def _unseen(facts: ModelFacts, name: str) -> list[Weakness]:
                 calls = part["calls"] or {}
                 values = {
                     "net": net,
-                    "source": source,
+                    "source": ", ".join(source.split("+")),  # several left out at once
                     "auroc": part["all"]["against_normal"],
                     "sensitivity": calls.get("recall"),
                     "specificity": calls.get("specificity"),

@@ -86,6 +86,8 @@ def test_a_hospital_it_never_saw_comes_first_with_what_the_threshold_did_there()
     first = weaknesses(facts(leave_one_source_out={"shenzhen": unseen}))[0]
     assert (first.kind, first.values["source"], first.values["specificity"]) == ("unseen", "shenzhen", 0.07)
     assert first.values["auroc"]["value"] == 0.82
+    several = weaknesses(facts(leave_one_source_out={"cohen+shenzhen": unseen}))[0]
+    assert several.values["source"] == "cohen, shenzhen"
 
 
 def test_figures_of_other_weights_are_not_shown(tmp_path):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from cxrtriage.reading.call import pooled as pooled_score
+from cxrtriage.reading.call import pooled_probability
 from cxrtriage.reading.member import Member
 from train.figures import auroc
 from train.films import Labelled
@@ -158,6 +158,6 @@ def pooled(predictions: Sequence[Predictions]) -> Predictions:
             raise ValueError("nets that were not asked the same of the same films have no common score")
         every[:, [widest.classes.index(name) for name in other.classes], net] = other.probabilities
     # By the program's own rule, so that a threshold is set on what users will see.
-    scores = [[pooled_score(of[~np.isnan(of)].tolist()) for of in film] for film in every]
+    scores = [[pooled_probability(of[~np.isnan(of)].tolist()) for of in film] for film in every]
     probabilities = np.array(scores, float).reshape(widest.probabilities.shape)
     return replace(widest, probabilities=probabilities, members=every)

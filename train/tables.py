@@ -56,12 +56,16 @@ def _members(ensemble: Figures, together: str) -> list[str]:
         "hospitals and classes, against normal films). Where that is not known, the nets that read before",
         "go on, or else the most nets read: those of different making hold better elsewhere.",
         "",
-        "| nets | AUROC, validation films | all films | within sources | hospitals left out |",
-        "|---|---|---|---|---|",
-        *(
-            f"| {names} | {merit['mean']:.3f} | {merit['all']:.3f} | {merit['within_sources']:.3f} "
-            f"| {unseen.get(names, float('nan')):.3f} |".replace("nan", "–")
-            for names, merit in merits
+        *_table(
+            ("nets", "AUROC, validation films", "all films", "within sources", "hospitals left out"),
+            (
+                (
+                    names,
+                    *(_share(merit[key]) for key in ("mean", "all", "within_sources")),
+                    _share(unseen.get(names)),
+                )
+                for names, merit in merits
+            ),
         ),
     ]
 

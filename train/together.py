@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from cxrtriage.reading.call import POOLING
 from cxrtriage.reading.ensemble import Ensemble, combination_name, read_ensemble, write_ensemble
 from cxrtriage.weights import OperatingPoint, WeightsError
 from train.asked import Asked
@@ -19,9 +20,6 @@ from train.measures import CHANCE, enough, headline, pooled_calibration, test_fi
 from train.scores import Predictions, pooled
 from train.settings import Settings, SettingsError
 from train.thresholds import DEFAULT_POINT, operating_points, spread_of
-
-# How nets speak together (`cxrtriage/reading/call.py`); figures of another way are not kept.
-POOLING = "mean of log odds"
 
 
 def need_the_same(nets: dict[str, Asked]) -> None:
@@ -145,11 +143,10 @@ def best_unseen(figures: dict[str, dict[str, Any]]) -> frozenset[str]:
 
 
 def held_elsewhere(folds: dict[tuple[str, ...], dict[str, Any]]) -> dict[tuple[str, ...], float]:
-    """By nets that were all left without the same hospitals: mean AUROC there, over hospitals and classes,
-    against normal films.
+    """By nets: mean AUROC against normal films, over the hospitals that they never saw and the classes.
 
-    `folds`: by nets, the figures of their hospitals left out. Only nets measured in as many of these as any
-    are in it, and the hospitals that all of them were.
+    `folds`: by nets, the figures of their hospitals left out. All are compared in those of the largest
+    combination that was measured in any; nets that were not measured in all of these are not in it.
     """
     found = {
         names: {
@@ -199,7 +196,7 @@ def chosen_members(
     merits = {names: merit for names, merit in merits.items() if anchors <= set(names)}
     best = max(merits.values())
     near = [names for names, merit in merits.items() if merit >= best - CHANCE]
-    known = {names: unseen[names] for names in near if names in unseen} if unseen else {}
+    known = {names: held for names, held in (unseen or {}).items() if names in near}
     if len(known) > 1:
         return max(known, key=lambda names: (known[names], merits[names]))
     going_on = anchors | set(so_far) if so_far else set()

@@ -13,6 +13,8 @@ from cxrtriage.weights import OperatingPoint
 UNSURE_BITS = 0.95
 # Half precision tells probabilities no closer to 0 and 1 apart; it also keeps a logit finite.
 _LEAST = 1e-6
+# How nets speak together, below; figures of another way are not kept (`train/together.py`).
+POOLING = "mean of log odds"
 _CALLS: tuple[Call, ...] = ("not_flagged", "uncertain", "flagged")  # the strongest last
 
 
@@ -24,7 +26,7 @@ def class_score(members: Sequence[float], name: str, point: OperatingPoint) -> C
     costs most in a hospital that no net has seen. The uncertain band lies as far about the threshold, in
     logits, as the nets' standard deviation on this film; for one net alone it is the point's `spread`.
     """
-    probability = pooled(members)
+    probability = pooled_probability(members)
     spread = pstdev(map(logit, members)) if len(members) > 1 else point.spread
     interval = _band(point.threshold, spread)
     return ClassScore(
@@ -40,7 +42,7 @@ def class_score(members: Sequence[float], name: str, point: OperatingPoint) -> C
     )
 
 
-def pooled(members: Sequence[float]) -> float:
+def pooled_probability(members: Sequence[float]) -> float:
     """The probability of the mean of the log odds of one or more probabilities; one alone stays as it is."""
     if len(members) == 1:
         return members[0]

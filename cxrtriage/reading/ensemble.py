@@ -16,6 +16,7 @@ from typing import Any
 from cxrtriage.weights import WEIGHTS_FOLDER, Card, OperatingPoint, WeightsError
 
 _KIND = "cxrtriage/ensemble/2"
+_OF_ANOTHER_MEAN = "cxrtriage/ensemble/1"
 _FILE = "ensemble.json"
 
 
@@ -57,7 +58,14 @@ def read_ensemble(folder: Path = WEIGHTS_FOLDER) -> Ensemble:
     path = folder / _FILE
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        if values.pop("schema") != _KIND:
+        kind = values.pop("schema")
+        if kind == _OF_ANOTHER_MEAN:
+            raise WeightsError(
+                "weights_damaged",
+                f"The thresholds of {_FILE} were set for another mean of the models; "
+                "run python -m train evaluate, or fetch the weights again.",
+            )
+        if kind != _KIND:
             raise ValueError(f"not a {_KIND}")
         values["operating_points"] = {
             combination: {

@@ -116,6 +116,12 @@ def test_what_every_reading_needs_is_named_in_one_sentence(folder, name, damage)
     assert caught.value.message.endswith(("again.", "again; or train one."))
 
 
+def test_thresholds_of_another_mean_say_how_to_have_new_ones(folder):
+    of_another_mean(folder / "ensemble.json")
+    with pytest.raises(WeightsError, match=r"another mean of the models; run python -m train evaluate"):
+        Triage.load(folder)
+
+
 def test_a_card_with_another_sum_is_not_of_these_weights(folder):
     other_sum(folder / "tb_a.json")
     with pytest.raises(WeightsError, match=r"tb_a\.safetensors are not the ones their card speaks of"):

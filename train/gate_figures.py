@@ -32,6 +32,8 @@ _LOST = 0.001
 _SEVERE = 6.0
 # A view is said where, of validation films, at least this share of those said is right.
 _VIEW_RIGHT = 0.97
+# Of parts and photographs of validation films, this share may look foreign.
+_FOREIGN_LOST = 0.01
 _MOST = 1500  # films of a figure, drawn evenly
 _RIGHT_CODE = {"lateral_chest": "lateral"}
 
@@ -115,9 +117,22 @@ def _with_thresholds(gate: Gate, rows: Sequence[FilmRow]) -> Gate:
         view=_sure_of_view(
             [(one.signs["AP"], row.view) for one, row in zip(looks, val, strict=True) if row.view]
         ),
+        foreign=_foreign(gate, val[::3], plain.foreign),
     )
     gate.thresholds = limits
     return gate
+
+
+def _foreign(gate: Gate, rows: Sequence[FilmRow], least: float) -> float:
+    """The chance of anything foreign that hardly any part or photograph of these films reaches."""
+    random = np.random.default_rng(2)
+    chances = []
+    for row in rows:
+        film = np.rint(255 * _square(read_film(row.path).pixels)).astype(np.uint8)
+        ground = _ground(film.shape[0], random)
+        for picture in (made.part_of(film, random), made.photographed(film, ground, random)):
+            chances.append(gate.look(gate.picture(_of(picture).pixels)).foreign)
+    return round(max(float(np.quantile(chances, 1 - _FOREIGN_LOST)), least), 3)
 
 
 def _half_as_sure(chance: float, least: float) -> float:
@@ -228,7 +243,7 @@ def _made(
     def draw() -> np.ndarray:
         return pictures[int(random.integers(len(pictures)))]
 
-    ground = (255 * made.cloud(size, random, size / 8)).astype(np.uint8)
+    ground = _ground(size, random)
     return [
         ("half of a film", "cropped", made.part_of(film, random)),
         ("several films", "not_frontal_chest", made.several(draw, random)),
@@ -238,6 +253,11 @@ def _made(
         ("form", "not_frontal_chest", made.form_sheet(size, random, film)),
         ("nothing", "not_frontal_chest", made.nothing(size, random)),
     ]
+
+
+def _ground(size: int, random: np.random.Generator) -> np.ndarray:
+    """What a film is photographed on."""
+    return (255 * made.cloud(size, random, size / 8)).astype(np.uint8)
 
 
 def _right(result: GateResult, code: str) -> tuple[str, bool]:

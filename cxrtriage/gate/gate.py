@@ -107,6 +107,11 @@ class Look:
         return self.kinds["frontal_chest"]
 
     @property
+    def foreign(self) -> float:
+        """The greatest chance of a kind that shows no chest film in any way."""
+        return max(self.kinds[kind] for kind in _FOREIGN)
+
+    @property
     def kind(self) -> str:
         return max(self.kinds, key=lambda kind: self.kinds[kind])
 
@@ -222,7 +227,7 @@ class Gate:
             return ["lateral"]
         limits = self.thresholds
         photograph = look.kinds["photograph_of_film"]
-        foreign = max(look.kinds[kind] for kind in _FOREIGN) > limits.foreign
+        foreign = look.foreign > limits.foreign
         # A photograph of a film shows a film: it is cautioned.
         if look.frontal + photograph < limits.frontal or (photograph > look.frontal and foreign):
             chances = {"lateral": look.kinds["lateral_chest"], "cropped": look.kinds["part_of_chest"]}

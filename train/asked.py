@@ -55,7 +55,7 @@ def ask(name: str, rows: list[FilmRow], runs: Path, weights: Path) -> Asked:
     scalings = _scalings(member, settings, val)
     member = replace(member, card=replace(member.card, calibration=scalings["temperature and shift"]))
     print(f"{name}: {len(val.logits)} validation and {len(test.logits)} test films read", flush=True)
-    return Asked(member, settings, pictures, scalings, val, test, folds_of(name, rows, runs))
+    return Asked(member, settings, pictures, scalings, val, test, folds_of(member, rows, runs))
 
 
 def _scalings(member: Member, settings: Settings, val: Outputs) -> dict[str, dict[str, Calibration]]:

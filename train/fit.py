@@ -39,6 +39,7 @@ from train.films import (
 from train.findings import finding_targets
 from train.learner import Learner
 from train.manifest import FilmRow, data_folder, read_films
+from train.refit import refit_head
 from train.settings import Settings, SettingsError, Start
 from train.start import load_corpus, load_start, load_vit_start
 from train.trainer import last_state, trainer_of
@@ -67,6 +68,10 @@ def fit(settings: Settings, runs: Path, *, resume: bool = True, steps: int | Non
         found = source_offsets(train, settings.sources, settings.other_diseases, settings.source_offset)
         learner.offsets = torch.from_numpy(found).float()
     _start(learner.net, settings, runs)
+    if settings.refit:
+        refit_head(learner.net, train, pictures.of(train.rows), settings)
+    if not settings.epochs:
+        return _write_weights(learner.net.eval(), settings, pictures, train, folder)
 
     callbacks = [EMAWeightAveraging(decay=settings.average)] if settings.average else []
     trainer = trainer_of(folder, settings.epochs, settings.precision, steps, callbacks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,21 @@ class Fold:
     validation: Predictions
 
 
-def folds_of(name: str, rows: list[FilmRow], runs: Path) -> dict[str, Fold]:
-    """The finished runs `NAME-without-SOURCE` of this machine, by the sources left out."""
+def folds_of(member: Member, rows: list[FilmRow], runs: Path) -> dict[str, Fold]:
+    """The finished runs `NAME-without-SOURCE` of this machine, by the sources left out.
+
+    They are calibrated as the net `member` itself is: a source left out may have held all validation films of
+    a class. The order in which one net puts films does not change by it, but that of several together
+    depends on how sure each of them is.
+    """
+    name = member.card.name
     found = {}
     for folder in sorted(runs.glob(f"{name}-without-*")):
         if not (folder / f"{folder.name}.json").is_file():
             continue  # still in training
-        fold = _fold(Member.load(folder.name, folder), rows, runs)
+        left = Member.load(folder.name, folder)
+        left = replace(left, card=replace(left.card, calibration=member.card.calibration))
+        fold = _fold(left, rows, runs)
         found["+".join(fold.left_out)] = fold
     return found
 

@@ -96,6 +96,20 @@ class Teacher:
 
 
 @dataclass(frozen=True)
+class Refit:
+    """A last layer fitted by penalised logistic regressions before all else goes along (`train/refit.py`).
+
+    `penalty`: of half the squared length of the slopes, beside the sum of the films' losses. `most`: so many
+    films of a source and label count in full, more of them no more together. `norms` measures batch
+    normalisation's means and variances on the training films first.
+    """
+
+    penalty: float = 100.0
+    most: int = 150
+    norms: bool = True
+
+
+@dataclass(frozen=True)
 class Settings:
     """All of a run. `sources` gives each source's share of the films drawn, summing to anything.
 
@@ -113,6 +127,8 @@ class Settings:
     every third of the steps; both rise first over the share `warmup` of them.
     `films_per_epoch` None draws each training film once on average. `leave_out` keeps sources
     out of training altogether.
+    `refit` fits the last layer before the training, which then starts with all else (LP-FT, Kumar 2022,
+    arXiv:2202.10054); with 0 `epochs` it is all there is.
     `threshold_sources` are those, with both classes, whose validation films set the thresholds;
     `unquoted_sources` are trained on but too easily told apart to measure anything by.
     """
@@ -133,6 +149,7 @@ class Settings:
     augmentation: Augmentation = field(default_factory=Augmentation)
     start: Start = field(default_factory=Start)
     teacher: Teacher | None = None
+    refit: Refit | None = None
     other_diseases: float = 0.3
     loss: Literal["sigmoid", "softmax"] = "sigmoid"
     findings_weight: float = 0.5
@@ -187,6 +204,8 @@ def settings_from_dict(values: dict[str, Any], where: str = "settings") -> Setti
             values["start"] = build_settings(Start, values["start"], f"{where}: start")
         if values.get("teacher") is not None:
             values["teacher"] = build_settings(Teacher, values["teacher"], f"{where}: teacher")
+        if values.get("refit") is not None:
+            values["refit"] = build_settings(Refit, values["refit"], f"{where}: refit")
     except (ValueError, TypeError) as error:
         raise SettingsError(f"{where}: {error}") from error
     settings: Settings = build_settings(Settings, values, where)

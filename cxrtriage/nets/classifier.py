@@ -8,6 +8,7 @@ in hospitals the net never saw).
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -16,7 +17,10 @@ from torch import Tensor, nn
 from cxrtriage.nets.backbone import Backbone
 
 Neck = Literal["fpn", "none"]
-Pooling = Literal["mean", "pcam"]
+Pooling = Literal["mean", "pcam", "zones"]
+# Of the six zones (Park 2021): each lung's upper, middle and lower part, by the height of both lungs' box.
+_ZONE_ENDS = (0.0, 5 / 12, 2 / 3, 1.0)
+_ZONES = 6
 
 
 class FilmClassifier(nn.Module):
@@ -25,6 +29,9 @@ class FilmClassifier(nn.Module):
     `neck="fpn"` pools every level of a feature pyramid (Lin 2017) of `neck_channels` over the last
     `neck_levels` stages, as the TB paper does; `neck="none"` pools the last stage alone.
     `pooling="pcam"` is probabilistic class activation map pooling (Ye 2020), without a neck.
+    `pooling="zones"`, without a neck too, takes the mean of each of the last `zone_levels` stages over six
+    zones, so that a sign counts by where it lies; `margin` is the share of the lungs' box that the picture
+    has around it (`InputForm.margin`).
     """
 
     def __init__(
@@ -37,14 +44,16 @@ class FilmClassifier(nn.Module):
         neck_levels: int = 4,
         pooling: Pooling = "mean",
         dropout: float = 0.2,
+        zone_levels: int = 3,
+        margin: float = 0.08,
     ) -> None:
         super().__init__()
         if classes + findings < 1:
             raise ValueError("a classifier needs at least one output")
-        if not 1 <= neck_levels <= 4:
-            raise ValueError("neck_levels must be 1 to 4")
-        if pooling not in ("mean", "pcam") or (pooling == "pcam" and neck != "none"):
-            raise ValueError("pooling must be mean, or pcam without a neck")
+        if not (1 <= neck_levels <= 4 and 1 <= zone_levels <= 4):
+            raise ValueError("neck_levels and zone_levels must be 1 to 4")
+        if pooling not in ("mean", "pcam", "zones") or (pooling != "mean" and neck != "none"):
+            raise ValueError("pooling must be mean, or pcam or zones without a neck")
         self.backbone = backbone
         self.neck: nn.Module | None = None
         self.neck_levels = neck_levels
@@ -58,6 +67,13 @@ class FilmClassifier(nn.Module):
         elif neck != "none":
             raise ValueError(f"neck must be fpn or none, not {neck!r}")
         self.dropout = nn.Dropout(dropout)
+        self.scaling: nn.BatchNorm1d | None = None
+        if pooling == "zones":
+            self.zone_levels = zone_levels
+            self.edge = margin / (1 + 2 * margin)
+            self.num_features = _ZONES * sum(backbone.channels[-zone_levels:])
+            # Each mean in its own spread over the films fitted on.
+            self.scaling = nn.BatchNorm1d(self.num_features, affine=False)
         self.head = nn.Linear(self.num_features, classes + findings)
 
     def forward_features(self, films: Tensor) -> list[Tensor]:
@@ -65,7 +81,13 @@ class FilmClassifier(nn.Module):
         return self.backbone(films)
 
     def pool(self, maps: list[Tensor]) -> Tensor:
-        """Maps of the backbone -> (films, num_features), the mean over places."""
+        """Maps of the backbone -> (films, num_features), the mean over places, or over those of each zone."""
+        if self.pooling == "zones":
+            means = [
+                torch.einsum("nchw,zhw->nzc", map_, _zone_shares(map_, self.edge))
+                for map_ in maps[-self.zone_levels :]
+            ]
+            return torch.cat(means, dim=2).flatten(1)
         if self.neck is None:
             levels = [maps[-1]]
         else:
@@ -77,6 +99,8 @@ class FilmClassifier(nn.Module):
         """Maps of the backbone -> (films, classes + findings) logits."""
         if self.pooling == "mean":
             return self.head(self.dropout(self.pool(maps)))
+        if self.scaling is not None:
+            return self.head(self.dropout(self.scaling(self.pool(maps))))
         # (films, places, outputs): each place's own logit. The head is linear, so weighing the
         # features by the normalised probabilities and weighing the logits is the same.
         places = self.head(self.dropout(maps[-1].flatten(2).transpose(1, 2)))
@@ -90,3 +114,21 @@ class FilmClassifier(nn.Module):
     def saliency_layer(self) -> nn.Module:
         """The layer whose output Grad-CAM weighs: the last convolutional stage."""
         return self.backbone.saliency_layer
+
+
+def _zone_shares(map_: Tensor, edge: float) -> Tensor:
+    """(films, channels, rows, columns) -> (6, rows, columns): how much each place counts in the mean of each
+    zone, of a picture of the lungs' box with `edge` of its side around it on all four sides."""
+    inner = 1 - 2 * edge
+    heights = [edge + inner * end for end in _ZONE_ENDS]
+    rows = torch.stack([_overlaps(map_.shape[2], *ends) for ends in pairwise(heights)])
+    columns = torch.stack([_overlaps(map_.shape[3], *ends) for ends in ((edge, 0.5), (0.5, 1 - edge))])
+    # The patient's right lung first, at the left of the picture; each from its upper zone down.
+    shares = torch.einsum("sx,ty->styx", columns, rows).flatten(0, 1)
+    return (shares / shares.sum(dim=(1, 2), keepdim=True)).to(map_)
+
+
+def _overlaps(places: int, low: float, high: float) -> Tensor:
+    """(places,) how much of low..high each of as many equal parts of 0..1 holds."""
+    starts = torch.arange(places) / places
+    return (torch.clamp(starts + 1 / places, max=high) - torch.clamp(starts, min=low)).clamp_min(0)

@@ -54,16 +54,19 @@ def grad_cam(net: FilmClassifier | TransformerClassifier, maps: list[Tensor], ou
 
     `maps` are what `net.forward_features` gave for it. The map is (rows, columns) float32 of the
     last map's size, 0 or more, in the logit's own unit: not stretched, so that no evidence stays
-    no evidence.
+    no evidence. Where a head weighs a channel otherwise in every zone, a mean of its gradients would say
+    nothing of any: there each place has its own (HiResCAM, Draelos 2020, arXiv:2011.08891).
     """
     # Imported when first needed: the package brings matplotlib along.
-    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam import GradCAM, HiResCAM
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
     tail = _Tail(net, [map_.detach() for map_ in maps]).eval()
     last_map = maps[-1].detach().clone().requires_grad_(True)
     targets = [ClassifierOutputTarget(output)]
-    with torch.enable_grad(), GradCAM(model=tail, target_layers=[tail.entry]) as cam:
+    by_place = isinstance(net, FilmClassifier) and net.pooling == "zones"
+    kind = HiResCAM if by_place else GradCAM
+    with torch.enable_grad(), kind(model=tail, target_layers=[tail.entry]) as cam:
         cam(input_tensor=last_map, targets=targets)
         watched = cam.activations_and_grads
         activations, gradients = watched.activations[0].numpy(), watched.gradients[0].numpy()

@@ -13,6 +13,7 @@ from cxrtriage.weights import Card, load_net, save_net
 HEADS = [
     {"neck": "none"},
     {"neck": "none", "pooling": "pcam"},
+    {"neck": "none", "pooling": "zones"},
     {"neck": "fpn", "neck_channels": 32, "neck_levels": 3},
     {"neck": "fpn", "neck_channels": 16, "neck_levels": 4},
 ]

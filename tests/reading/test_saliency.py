@@ -10,6 +10,7 @@ import torch
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
+from cxrtriage import nets
 from cxrtriage.film.film import Film
 from cxrtriage.reading.saliency import Saliency, grad_cam, mean_saliency
 from cxrtriage.reading.triage import Triage
@@ -31,6 +32,20 @@ def test_the_map_is_the_packages_on_the_whole_net(weights_folder, film, name):
             hooks.activations[0].detach().numpy(), hooks.gradients[0].numpy(), False,
         )[0]  # fmt: skip
     np.testing.assert_allclose(ours, np.maximum(whole, 0), rtol=1e-3, atol=1e-6 + 1e-4 * np.abs(whole).max())
+
+
+def test_a_sign_that_counts_in_one_zone_alone_is_shown_there_alone():
+    """The mean of a channel's gradients, as in Grad-CAM, would show it wherever the channel speaks."""
+    net = nets.build("mobilenet_v2", classes=2, pooling="zones", zone_levels=1, margin=0.0).eval()
+    maps = [torch.rand(1, channels, 12, 12) for channels in net.backbone.channels]
+    with torch.no_grad():
+        net.head.weight.zero_()
+        net.head.weight.unflatten(1, (6, 1280))[1, 2, 5] = 3.0  # right lower zone, channel 5
+    shown = grad_cam(net, maps, 1)
+    expected = np.zeros((12, 12), np.float32)
+    # Of a mean over 4 rows and 6 columns each place holds a share.
+    expected[8:, :6] = maps[-1][0, 5, 8:, :6].numpy() * 3 / 24
+    np.testing.assert_allclose(shown, expected, rtol=1e-3, atol=1e-6)
 
 
 def test_a_map_has_the_films_own_pixels(weights_folder, film):

@@ -18,12 +18,15 @@ from PIL import Image
 from cxrtriage import nets
 from cxrtriage.film.read import read_film
 from cxrtriage.reading.ensemble import read_ensemble
+from cxrtriage.reading.member import Member
 from cxrtriage.reading.triage import Triage
-from cxrtriage.weights import WEIGHTS_FOLDER, Card, read_card, save_net, write_card
+from cxrtriage.weights import WEIGHTS_FOLDER, Calibration, Card, read_card, save_net, write_card
+from train.calibration import logit
 from train.command import main
 from train.evaluate import MOST_NETS, classifier_names, evaluate
 from train.films import Labelled
-from train.manifest import read_films
+from train.left_out import folds_of
+from train.manifest import data_folder, read_films
 from train.scores import Scores
 from train.settings import SettingsError, read_settings
 from train.thresholds import source_weights
@@ -220,6 +223,22 @@ def test_an_evaluation_gives_the_same_again_and_keeps_folds_of_other_machines(ev
     kept = json.loads((results / "one.json").read_text())
     assert kept["leave_one_source_out"] == json.loads(before["one.json"])["leave_one_source_out"]
     assert set(read_ensemble(evaluated / "weights").weights) == {"one", "two"}
+
+
+def test_nets_of_folds_are_as_sure_as_the_net_they_stand_for(hospitals, config, tmp_path):
+    """Else how much each counts in a mean would not be what it is for users."""
+    put_net(tmp_path / "weights", "one", 0, config)
+    put_net(tmp_path / "runs" / "one-without-south", "one", 7, config, leave_out=["south"])
+    plain = Member.load("one", tmp_path / "weights")
+    calibration = {"tuberculosis": Calibration(temperature=0.5, shift=1.0)}
+    sure = replace(plain, card=replace(plain.card, calibration=calibration))
+    before, after = (
+        folds_of(member, read_films(data_folder()), tmp_path / "runs")["south"].unseen.probabilities
+        for member in (plain, sure)
+    )
+    assert len(before)
+    np.testing.assert_allclose(logit(after[:, 0]), logit(before[:, 0]) / 0.5 + 1.0, rtol=1e-5)
+    np.testing.assert_array_equal(after[:, 1:], before[:, 1:])
 
 
 @pytest.mark.slow

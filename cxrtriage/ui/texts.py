@@ -196,8 +196,8 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "map_relevance": {"en": "Relevance"},
     "map_method_help": {
         "en": "Grad-CAM shows at which places the model's last features spoke for the disease (Selvaraju "
-        "2017); relevance, on which places its answer drew through all its layers of attention (Chefer "
-        "2021). They may differ."
+        "2017; for a model that weighs them zone by zone, Draelos 2020); relevance, on which places its "
+        "answer drew through all its layers of attention (Chefer 2021). They may differ."
     },
     "map_method_measured": {
         "en": "On {films} test films of {patients} patients with lesions drawn by hand, the strongest place "

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from cxrtriage import nets
+from cxrtriage.nets import classifier
+from cxrtriage.reading import zones
 
 
 def test_pcam_is_its_definition():
@@ -53,6 +55,12 @@ def test_zones_are_six_means_of_the_lungs_box_and_nothing_around_it():
     around = torch.ones(1, 1280, side, side)
     around[:, :, 12:36, 12:36] = 0
     assert net.pool([around]).abs().max() < 1e-6
+
+
+def test_zones_are_those_of_the_page():
+    """The nets' room knows nothing of films, so that the two say it each for itself."""
+    assert classifier._ZONE_ENDS == (0.0, *zones.LINES, 1.0)
+    assert classifier._ZONES == zones.ZONES
 
 
 def test_zones_of_a_coarse_map_share_its_places_and_sum_to_one():

@@ -59,7 +59,7 @@ def test_zones_are_six_means_of_the_lungs_box_and_nothing_around_it():
 
 def test_zones_are_those_of_the_page():
     """The nets' room knows nothing of films, so that the two say it each for itself."""
-    assert classifier._ZONE_ENDS == (0.0, *zones.LINES, 1.0)
+    assert (0.0, *zones.LINES, 1.0) == classifier._ZONE_ENDS
     assert classifier._ZONES == zones.ZONES
 
 

@@ -7,31 +7,39 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+SHAPES = ("cloud", "nodules", "ring", "lobe")
+
 
 def paste_opacities(
-    film: np.ndarray, lungs: np.ndarray, most: int, random: np.random.Generator
+    film: np.ndarray,
+    lungs: np.ndarray,
+    most: int,
+    random: np.random.Generator,
+    shapes: Sequence[str] = ("cloud",),
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The film (size, size) uint8 with 0 to `most` soft opacities inside its lungs, and their density
-    (size, size) float32 in 0..1.
+    """The film (size, size) uint8 with 0 to `most` soft opacities inside its lungs, and by how much each
+    place became brighter (size, size) float32, 1 from black to white.
 
-    Each is cloud-like: an ellipse of random place, size and density with noise on its edge (in the manner of
-    Selvan 2020).
+    Each is of one of `shapes` (of `SHAPES`), of random place, size and density: a cloud, an ellipse with
+    noise on its edge (in the manner of Selvan 2020); a group of nodules; a ring, as around a cavity; or a
+    band over one lung, as a lobe. None is a thin line: a catheter is one. Over tissue as dense as itself an
+    opacity is not seen and changes nothing.
     """
-    density: np.ndarray = np.zeros(film.shape, np.float32)
+    nothing: np.ndarray = np.zeros(film.shape, np.float32)
     places = np.argwhere(lungs > 0)
     if not len(places):
-        return film, density
-    size = film.shape[0]
+        return film, nothing
     shades = film.astype(np.float32)
     # As dense as the tissue around the lungs.
     dense = float(np.percentile(film, 80))
     inside = cv2.GaussianBlur((lungs > 0).astype(np.float32), (0, 0), 1.5)
     for _ in range(int(random.integers(most + 1))):
-        blob = _cloud(places[random.integers(len(places))], size, random)
-        blob = blob * inside * float(random.uniform(0.3, 1.0))
+        shape = shapes[0] if len(shapes) == 1 else shapes[int(random.integers(len(shapes)))]
+        place = places[random.integers(len(places))]
+        blob = _DRAWN[shape](place, film.shape[0], random) * inside * float(random.uniform(0.3, 1.0))
         shades += blob * np.maximum(dense - shades, 0)
-        density = np.maximum(density, blob)
-    return np.clip(shades, 0, 255).astype(np.uint8), density
+    pasted = np.clip(shades, 0, 255).astype(np.uint8)
+    return pasted, np.maximum(pasted.astype(np.float32) - film, 0) / 255
 
 
 def _cloud(place: np.ndarray, size: int, random: np.random.Generator) -> np.ndarray:
@@ -44,6 +52,41 @@ def _cloud(place: np.ndarray, size: int, random: np.random.Generator) -> np.ndar
     cloud = cv2.GaussianBlur(random.standard_normal((size, size)).astype(np.float32), (0, 0), size / 30)
     blob = blob * np.clip(1 + 0.5 * cloud / max(float(cloud.std()), 1e-6), 0, 1)
     return np.asarray(cv2.GaussianBlur(blob, (0, 0), float(random.uniform(1.5, 0.06 * size))))
+
+
+def _nodules(place: np.ndarray, size: int, random: np.random.Generator) -> np.ndarray:
+    """One to twelve round spots around a place, 2 to 8 % of the picture wide."""
+    blob: np.ndarray = np.zeros((size, size), np.float32)
+    number = int(random.integers(1, 13))
+    spread = random.uniform(0.03, 0.15) * size
+    for offset in random.standard_normal((number, 2)) * spread * (number > 1):
+        radius = max(int(random.uniform(0.01, 0.04) * size), 1)
+        cv2.circle(blob, (int(place[1] + offset[1]), int(place[0] + offset[0])), radius, 1.0, -1)
+    return np.asarray(cv2.GaussianBlur(blob, (0, 0), float(random.uniform(0.004, 0.012) * size)))
+
+
+def _ring(place: np.ndarray, size: int, random: np.random.Generator) -> np.ndarray:
+    """An ellipse with a thick wall."""
+    blob: np.ndarray = np.zeros((size, size), np.float32)
+    radii = random.uniform(0.04, 0.13, 2) * size
+    wall = max(int(random.uniform(0.25, 0.6) * radii.min()), 2)
+    cv2.ellipse(
+        blob, (int(place[1]), int(place[0])), (int(radii[0]), int(radii[1])), float(random.uniform(0, 180)),
+        0, 360, 1.0, wall,
+    )  # fmt: skip
+    return np.asarray(cv2.GaussianBlur(blob, (0, 0), float(random.uniform(0.005, 0.02) * size)))
+
+
+def _lobe(place: np.ndarray, size: int, random: np.random.Generator) -> np.ndarray:
+    """A slanting band over the half of the picture in which the place lies."""
+    rows, columns = np.mgrid[:size, :size].astype(np.float32)
+    slope, half = random.uniform(-0.5, 0.5), random.uniform(0.06, 0.25) * size
+    away = np.abs((rows - place[0]) - slope * (columns - place[1]))
+    band = ((away < half) & ((columns < size / 2) == (place[1] < size / 2))).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(band, (0, 0), float(random.uniform(0.01, 0.05) * size)))
+
+
+_DRAWN = {"cloud": _cloud, "nodules": _nodules, "ring": _ring, "lobe": _lobe}
 
 
 def varied(

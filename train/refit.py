@@ -38,14 +38,14 @@ def refit_head(net: nn.Module, films: Labelled, images: np.ndarray, settings: Se
         _settle_norms(net, images, settings.input)
     net.eval()
     pooled = _pooled(net, images, settings.input)
-    _settle(net.scaling, pooled)
+    settle(net.scaling, pooled)
     with torch.no_grad():
         told = net.scaling(torch.from_numpy(pooled))
         each = class_weights(films, settings.other_diseases) * _in_balance(films, by.most)[:, None]
         for number in range(len(settings.classes)):
             used = each[:, number] > 0
             weights = each[used, number] / each[used, number].mean()
-            net.head.weight[number], net.head.bias[number] = _logistic(
+            net.head.weight[number], net.head.bias[number] = logistic(
                 told[used], films.truths[used, number], weights, by.penalty
             )
     net.train()
@@ -81,7 +81,8 @@ def _pooled(net: FilmClassifier, images: np.ndarray, form: InputForm) -> np.ndar
     return np.concatenate(pooled)
 
 
-def _settle(scaling: nn.BatchNorm1d, pooled: np.ndarray) -> None:
+def settle(scaling: nn.BatchNorm1d, pooled: np.ndarray) -> None:
+    """Means and spreads of these (films, features)."""
     assert scaling.running_mean is not None
     assert scaling.running_var is not None
     scaling.running_mean[:] = torch.from_numpy(pooled.mean(axis=0))
@@ -94,8 +95,8 @@ def _in_balance(films: Labelled, most: int) -> np.ndarray:
     return np.array([min(1.0, most / cells[row.source, row.label]) for row in films.rows])
 
 
-def _logistic(told: Tensor, truths: np.ndarray, weights: np.ndarray, penalty: float) -> tuple[Tensor, Tensor]:
-    """Slopes (features,) and intercept () of the most likely logistic regression."""
+def logistic(told: Tensor, truths: np.ndarray, weights: np.ndarray, penalty: float) -> tuple[Tensor, Tensor]:
+    """Slopes (features,) and intercept () of the likeliest logistic regression; `truths` (films,) in 0..1."""
     truth, weight = torch.from_numpy(truths).float(), torch.from_numpy(weights).float()
     slopes, start = torch.zeros(told.shape[1], requires_grad=True), torch.zeros(1, requires_grad=True)
     search = torch.optim.LBFGS([slopes, start], max_iter=_STEPS, line_search_fn="strong_wolfe")

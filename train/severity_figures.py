@@ -15,14 +15,14 @@ import numpy as np
 import torch
 
 from cxrtriage.nets.severity import BRIXIA_ZONE, EXTENT, OPACITY
-from cxrtriage.reading.severity import calibrated_array, category_of, counted, curved, mixed
+from cxrtriage.reading.severity import calibrated_array, category_of, counted, mixed_chances, sloped
 from cxrtriage.reading.severity_card import SCALES, SEVERITY_FILE, SeverityCard
 from cxrtriage.weights import load_net, read_card
 from train.figures import ROUNDS
-from train.pasting import paste_opacities
+from train.pasting import SHAPES, paste_opacities
 from train.settings import SettingsError
 from train.severity import SeverityData, settings_of_card
-from train.severity_films import affected_zones
+from train.severity_films import SEEN, affected_zones
 from train.severity_truths import CONVERSIONS, SeverityTruth
 from train.zone_models import ZoneModels
 
@@ -32,6 +32,8 @@ PARTS = ("array_score", "brixia", "brixia_zone", "extent", "opacity")
 _LEAST_CHANCES = np.round(np.arange(0.1, 0.41, 0.05), 2)
 _STAY_AT_0 = 0.9
 _WELL_WEIGHT = 0.25
+# Films with a pasted opacity, of each shape.
+_PASTED = 200
 # Asked of nine readers' scores of ten.
 _COVERED = 0.9
 # Greatest values of the three steps of a scale that have a half-width each, as shares of it.
@@ -76,9 +78,7 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
     zone_models = ZoneModels(data, weights)
     unseen = said_by(data, {fold: [net] for fold, net in nets.items()}, folds, zone_models)
     together = said_by(data, {-1: list(nets.values())}, folds, zone_models)
-    scaling = fit_array(unseen[1], data, unseen[0])
-    least = least_chance(unseen[1], data, unseen[0], scaling)
-    told = Told(scaling, fit_curves(unseen[1], data, unseen[0]), least)
+    told = fit_told(unseen[1], data, unseen[0])
     held = _scored(data, unseen, told)
     test = _scored(data, together, told)
     figures = {
@@ -87,23 +87,27 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
         "readers": readers_errors([truth for truth in data.truths if len(truth.brixia) == 2]),
         "category": category_accuracy(test),
         "without_opacity": without_opacity(data, together, told),
-        "pasted": pasted_zones(data, list(nets.values())),
+        "pasted": {
+            name: pasted_zones(data, array_by(list(nets.values()), zone_models), shapes, told, films=_PASTED)
+            for name, shapes in {**{shape: (shape,) for shape in SHAPES}, "all": SHAPES}.items()
+        },
         "by_extent": by_extent(test),
     }
     widths = {name: interval_widths(held, name) for name in SCALES}
     card = SeverityCard(
         {card.name: card.sha256[:12] for card in cards},
-        scaling,
+        told.scaling,
         widths,
         {**figures, "coverage": {}},
         (
             "Learnt from 250 or so scored films of published COVID-19 cases and few of other diseases.",
             "Trained on films of adults; not for children.",
         ),
-        told.curves,
+        told.slopes,
         told.least_chance,
         {name: digits[:12] for name, digits in zone_models.checksums.items()},
         zone_models.share,
+        zone_models.array_share,
     )
     figures["coverage"] = {name: coverage(test, card, name) for name in SCALES}
     card = replace(card, figures=figures)
@@ -141,32 +145,41 @@ def said_by(
         for part, values in parts.items():
             values.append(torch.stack([getattr(one, part)[0] for one in said]).double().mean(dim=0).numpy())
     outputs = {part: np.array(values) for part, values in parts.items()}
-    if zone_models.cards:
-        for part, told in zone_models.said(index, folds).items():
-            outputs[part] = mixed(outputs[part], told, zone_models.share)
-    return index, outputs
+    return index, zone_models.mixed_with(outputs, index, folds)
 
 
 @dataclass(frozen=True)
 class Told:
-    """How outputs become scores: scaling of the array, curves of the scales, the least chance of a zone that
-    counts."""
+    """How outputs become scores: scaling of the array, the least chance of a zone that counts, slopes of the
+    scales (`SeverityCard.slopes`)."""
 
     scaling: tuple[float, float]
-    curves: dict[str, tuple[float, float]]
     least_chance: float
+    slopes: dict[str, tuple[float, float]]
+
+    def affected(self, parts: dict[str, np.ndarray]) -> np.ndarray:
+        """(films, 6): chances of the zones that count."""
+        return counted(calibrated_array(parts["array"], self.scaling), self.least_chance)
 
     def scores(self, parts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Outputs of the nets (films, ...) -> the scores of `PARTS`."""
-        zones = curved(parts["brixia"], self.curves["brixia_zone"], BRIXIA_ZONE)
-        chances = calibrated_array(parts["array"], self.scaling)
+        zones = self.affected(parts)
+        of_film = np.minimum(zones.sum(axis=1), 1)
+        brixia = sloped(parts["brixia"], zones, self.slopes["brixia_zone"], BRIXIA_ZONE)
         return {
-            "array_score": counted(chances, self.least_chance).sum(axis=1),
-            "brixia": zones.sum(axis=1),
-            "brixia_zone": zones,
-            "extent": curved(parts["extent"], self.curves["extent"], EXTENT),
-            "opacity": curved(parts["opacity"], self.curves["opacity"], OPACITY),
+            "array_score": zones.sum(axis=1),
+            "brixia": brixia.sum(axis=1),
+            "brixia_zone": brixia,
+            "extent": sloped(parts["extent"], of_film, self.slopes["extent"], EXTENT),
+            "opacity": sloped(parts["opacity"], of_film, self.slopes["opacity"], OPACITY),
         }
+
+
+def fit_told(parts: dict[str, np.ndarray], data: SeverityData, index: np.ndarray) -> Told:
+    """On outputs (films, ...) for the films of `index` that their nets had not seen."""
+    scaling = fit_array(parts, data, index)
+    told = Told(scaling, least_chance(parts, data, index, scaling), {})
+    return replace(told, slopes=fit_slopes(parts, data, index, told.affected(parts)))
 
 
 def _scored(data: SeverityData, said: Said, told: Told) -> Scored:
@@ -175,29 +188,32 @@ def _scored(data: SeverityData, said: Said, told: Told) -> Scored:
     return Scored([data.truths[i] for i in index[kept]], told.scores({k: v[kept] for k, v in parts.items()}))
 
 
-def fit_curves(
-    parts: dict[str, np.ndarray], data: SeverityData, index: np.ndarray
+def fit_slopes(
+    parts: dict[str, np.ndarray], data: SeverityData, index: np.ndarray, affected: np.ndarray
 ) -> dict[str, tuple[float, float]]:
-    """By scale a and b of told = a * said + b * sqrt(said), least squares over scored films; well films,
-    which are 0, weigh a quarter of them together."""
+    """By scale a and b, 0 or more, of told = said * (a + b * affected): least squares over scored films; well
+    films, which are 0, weigh a quarter of them together."""
+    from scipy.optimize import nnls
+
     truths = [data.truths[i] for i in index]
+    of_film = np.minimum(affected.sum(axis=1), 1)[:, None]
     targets = {
-        "brixia_zone": ("brixia", np.array([truth.zones for truth in truths])),
-        "extent": ("extent", np.array([truth.extent for truth in truths])[:, None]),
-        "opacity": ("opacity", np.array([truth.opacity for truth in truths])[:, None]),
+        "brixia_zone": ("brixia", np.array([truth.zones for truth in truths]), affected),
+        "extent": ("extent", np.array([truth.extent for truth in truths])[:, None], of_film),
+        "opacity": ("opacity", np.array([truth.opacity for truth in truths])[:, None], of_film),
     }
     scored = data.scored[index]
-    curves = {}
-    for name, (part, truth) in targets.items():
+    slopes = {}
+    for name, (part, truth, chances) in targets.items():
         known = ~np.isnan(truth[:, 0])
         of = scored[known]
         weight = np.where(of, 1.0, _WELL_WEIGHT * of.sum() / max((~of).sum(), 1))
         said = parts[part].reshape(len(parts[part]), -1)[known]
         root = np.repeat(np.sqrt(weight), truth.shape[1])
-        terms = np.stack([said.ravel(), np.sqrt(said.ravel())], axis=1)
-        found, *_ = np.linalg.lstsq(terms * root[:, None], truth[known].ravel() * root, rcond=None)
-        curves[name] = (round(float(found[0]), 4), round(float(found[1]), 4))
-    return curves
+        terms = np.stack([said.ravel(), (said * chances[known]).ravel()], axis=1)
+        found, _ = nnls(terms * root[:, None], truth[known].ravel() * root)
+        slopes[name] = (round(float(found[0]), 4), round(float(found[1]), 4))
+    return slopes
 
 
 def fit_array(parts: dict[str, np.ndarray], data: SeverityData, index: np.ndarray) -> tuple[float, float]:
@@ -263,14 +279,14 @@ def error_figures(scored: Scored, part: str) -> dict[str, Any]:
 
     drawn = np.array(drawn_over_patients(at, patients))
     values = at(np.arange(len(errors)))
-    told: dict[str, Any] = {"films": int(known.sum()), "patients": len(set(patients))}
+    figures: dict[str, Any] = {"films": int(known.sum()), "patients": len(set(patients))}
     for number, name in enumerate(("mae", "mse", "r2")):
         if not np.isfinite(drawn[:, number]).any() or not np.isfinite(values[number]):
             continue  # films that are all alike have no spread to explain
         low, high = np.nanpercentile(drawn[:, number], [2.5, 97.5])
-        told[name] = round(float(values[number]), 3)
-        told[f"{name}_interval"] = [round(float(low), 3), round(float(high), 3)]
-    return told
+        figures[name] = round(float(values[number]), 3)
+        figures[f"{name}_interval"] = [round(float(low), 3), round(float(high), 3)]
+    return figures
 
 
 def drawn_over_patients(at: Callable[[np.ndarray], Any], patients: np.ndarray) -> list[Any]:
@@ -355,28 +371,54 @@ def by_extent(scored: Scored) -> dict[str, Any]:
     }
 
 
-def pasted_zones(data: SeverityData, nets: Sequence[torch.nn.Module], films: int = 100) -> dict[str, Any]:
-    """Of opacities pasted one by one into normal test films: share whose zone is the likeliest."""
+def array_by(
+    nets: Sequence[torch.nn.Module], zone_models: ZoneModels | None = None
+) -> Callable[[torch.Tensor, torch.Tensor], np.ndarray]:
+    """What these nets and models together say of a film (1, 1, size, size) with its zones: (6,) chances."""
+
+    def array(film: torch.Tensor, zones: torch.Tensor) -> np.ndarray:
+        with torch.inference_mode():
+            said = torch.stack([net(film, zones).array[0] for net in nets]).double().mean(dim=0).numpy()
+        if zone_models is None or not zone_models.cards:
+            return np.asarray(said)
+        return mixed_chances(said, zone_models.array(film, zones), zone_models.array_share)
+
+    return array
+
+
+def pasted_zones(
+    data: SeverityData,
+    array: Callable[[torch.Tensor, torch.Tensor], np.ndarray],
+    shapes: Sequence[str] = ("cloud",),
+    told: Told | None = None,
+    *,
+    split: str = "test",
+    films: int = 100,
+) -> dict[str, Any]:
+    """Of normal films of a split, into each of which one opacity was pasted so that a reader would see it:
+    the share whose likeliest zone is an affected one, and with `told` the share in which its chance counts
+    besides."""
     random = np.random.default_rng(1)
-    index = np.flatnonzero(data.split("test") & ~data.scored)
+    index = np.flatnonzero(data.split(split) & ~data.scored)
     scale, shift = data.settings.input.scale_and_shift
-    hits = []
-    for number in random.permutation(np.repeat(index, 5)):
-        picture, density = paste_opacities(data.images[number], data.zones[number], 1, random)
-        zones = affected_zones((density > 0.2).astype(np.uint8), data.zones[number])
+    hits, counts = [], []
+    for number in random.permutation(np.repeat(index, 10)):
+        picture, brighter = paste_opacities(data.images[number], data.zones[number], 1, random, shapes)
+        zones = affected_zones((brighter > SEEN).astype(np.uint8), data.zones[number])
         if np.nansum(zones == 1) < 1:
             continue
         film = torch.from_numpy(picture.astype(np.float32) * scale + shift)[None, None]
-        with torch.inference_mode():
-            said = [net(film, torch.from_numpy(data.zones[number])[None]).array[0] for net in nets]
-        likeliest = int(torch.stack(said).mean(dim=0).argmax())
-        hits.append(zones[likeliest] == 1)
+        chances = array(film, torch.from_numpy(data.zones[number])[None])
+        hits.append(zones[int(chances.argmax())] == 1)
+        if told is not None:
+            counts.append(hits[-1] and told.affected({"array": chances}).max() > 0)
         if len(hits) == films:
             break
-    return {
+    figures: dict[str, Any] = {
         "films": len(hits),
         "likeliest_zone_is_affected": round(float(np.mean(hits)), 3) if hits else None,
     }
+    return {**figures, "and_counts": round(float(np.mean(counts)), 3)} if counts else figures
 
 
 def interval_widths(held: Scored, name: str) -> tuple[tuple[float, float], ...]:
@@ -447,8 +489,14 @@ def table(card: SeverityCard) -> str:
         f"(mild, moderate, severe; films and share of each: {accuracy['each']}); of seven classes 0 to 6",
         f"{accuracy['seven']}. Lara 2025 reports 0.80 of three, 0.62 of seven (DenseNet161) and an MAE of",
         "0.57 (ViT) on other films, so that the figures cannot be held against each other.",
-        f"Opacities pasted into normal test films: likeliest zone affected in "
-        f"{figures['pasted']['likeliest_zone_is_affected']} of {figures['pasted']['films']}.",
+        "Opacities pasted one by one into normal test films, so that a reader would see them:",
+        "",
+        "| shape | films | likeliest zone is affected | and its chance counts |",
+        "|---|---|---|---|",
+        *(
+            f"| {shape} | {of['films']} | {of['likeliest_zone_is_affected']} | {of['and_counts']} |"
+            for shape, of in figures["pasted"].items()
+        ),
         "",
         "| normal test films of | films | array score stays at 0 | mean extent |",
         "|---|---|---|---|",

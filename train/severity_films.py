@@ -19,8 +19,10 @@ from train.severity_truths import SeverityTruth
 # Of a zone's places, the share that must be opaque for the zone to count as affected; a share between the two
 # is left out, since readers would differ on it.
 _NOT_AFFECTED, _AFFECTED = 0.01, 0.06
-# Density from which a pasted opacity is one that a reader would see.
-_SEEN = 0.2
+# How much brighter, of black to white, a place must be for a reader to see that something lies there.
+SEEN = 12 / 255
+# Kinds of opacities pasted into films to learn from; half are clouds.
+_SHAPES = ("cloud", "cloud", "cloud", "nodules", "ring", "lobe")
 _MIRRORED = np.array([0, 2, 1, 4, 3, 6, 5], np.uint8)
 
 
@@ -78,7 +80,7 @@ class SeverityFilms(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         if self.training:
             random = np.random.default_rng(int(torch.randint(2**31, ())))
             if truth.extent == 0 and not scores.any() and random.random() < self.pasted:
-                film, lesions, scores = self._pasted(film, zones, random)
+                film, lesions, scores = with_opacities(film, zones, random)
             film, (zones, known) = varied(film, [zones, lesions + 1], random, reach=0.5)
             # Outside the turned film nothing is known.
             lesions = np.where(known == 0, 2, known - 1).astype(np.uint8)
@@ -91,17 +93,19 @@ class SeverityFilms(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
             torch.from_numpy(np.ascontiguousarray(lesions)),
         )
 
-    @staticmethod
-    def _pasted(
-        film: np.ndarray, zones: np.ndarray, random: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        film, density = paste_opacities(film, zones, 4, random)
-        lesions = (density > _SEEN).astype(np.uint8)
-        scores = np.full(2 * ZONES + 2, np.nan)
-        scores[:ZONES] = affected_zones(lesions, zones)
-        if not lesions.any():
-            scores[:] = 0.0
-        return film, lesions, scores
+
+def with_opacities(
+    film: np.ndarray, zones: np.ndarray, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A film without opacity with up to four pasted into it, where they are seen (1 or 0), and its scores as
+    in `SeverityFilms`: of the scales but the array nothing is known, unless nothing is seen."""
+    film, brighter = paste_opacities(film, zones, 4, random, _SHAPES)
+    lesions = (brighter > SEEN).astype(np.uint8)
+    scores = np.full(2 * ZONES + 2, np.nan)
+    scores[:ZONES] = affected_zones(lesions, zones)
+    if not lesions.any():
+        scores[:] = 0.0
+    return film, lesions, scores
 
 
 def affected_zones(lesions: np.ndarray, zones: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ from train.levers import changed
 from train.pointing import mean_over_patients
 from train.settings import SettingsError
 from train.severity import SeverityData, SeveritySettings, severity_settings, train_fold
-from train.severity_figures import Scored, error_figures, pasted_zones
+from train.severity_figures import Scored, array_by, error_figures, pasted_zones
 from train.severity_truths import BRIXIA, OUTLINES
 from train.study_results import kept_rows, write_study
 
@@ -131,7 +131,7 @@ def net_figures(data: SeverityData, folds: np.ndarray, nets: Mapping[int, nn.Mod
         "zones": _zones_figure(films, np.array(array)[scored]),
         "outlines": _outlines_figure(data, outlines),
         "normal": _normal_figure(data, unseen[~scored], parts["array_score"][~scored]),
-        "pasted": pasted_zones(data, list(nets.values())),
+        "pasted": pasted_zones(data, array_by(list(nets.values()))),
     }
 
 

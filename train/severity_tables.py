@@ -96,8 +96,8 @@ def _linear_table(rows: dict[str, Any]) -> list[str]:
         f"| severity nets of `weights/` | – | {own} |",
         "",
         "The severity nets are `corpus_vit` trained on, one a fold, read together with linear models zone by",
-        "zone (`zone_model_*`), fitted without the fold; the curve that makes a score of what they say was",
-        "fitted on the other folds here.",
+        "zone (`zone_model_*`), fitted without the fold; what makes a score of what they say was fitted",
+        "on the other folds here.",
     ]
     for scale, best in rows[LINEAR]["nearer"].items():
         less = best["less"]

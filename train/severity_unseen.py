@@ -1,7 +1,7 @@
 """What the severity nets of a folder of weights say of films they had not seen, held as they would be read.
 
-Outputs become scores by a curve that is fitted on unseen films (`severity_figures.fit_curves`); here the
-curve of a film's fold is fitted on the other folds, so that nothing at all has seen the film.
+Outputs become scores by what is fitted on unseen films (`severity_figures.fit_told`); here that of a film's
+fold is fitted on the other folds, so that nothing at all has seen the film.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from cxrtriage.nets.severity import EXTENT, OPACITY
-from cxrtriage.reading.severity import curved
 from cxrtriage.weights import load_net, read_card
 from train.severity import SeverityData, settings_of_card
-from train.severity_figures import Scored, fit_curves, said_by
+from train.severity_figures import Scored, fit_told, said_by
 from train.zone_models import ZoneModels, zone_model_checksums
 
 SCALES = {"extent": EXTENT, "opacity": OPACITY}
@@ -43,15 +42,16 @@ def unseen_scores(weights: Path, runs: Path) -> dict[str, Scored]:
     said = {scale: np.full(len(index), np.nan) for scale in SCALES}
     for fold in nets:
         own = folds[index] == fold
-        curves = fit_curves({name: of[~own] for name, of in parts.items()}, data, index[~own])
-        for scale, most in SCALES.items():
-            said[scale][own] = curved(parts[scale][own], curves[scale], most)
-    curves = fit_curves(parts, data, index)
+        told = fit_told({name: of[~own] for name, of in parts.items()}, data, index[~own])
+        scores = told.scores({name: of[own] for name, of in parts.items()})
+        for scale in SCALES:
+            said[scale][own] = scores[scale]
     # Well test films are many and are not asked for here.
     asked = np.where(data.scored, folds, -2)
     test, of_test = said_by(data, {-1: list(nets.values())}, asked, zone_models)
-    told = {scale: curved(of_test[scale], curves[scale], most) for scale, most in SCALES.items()}
-    return {"unseen": _known(data, index, said), "test": _known(data, test, told)}
+    scores = fit_told(parts, data, index).scores(of_test)
+    of_scales = {scale: scores[scale] for scale in SCALES}
+    return {"unseen": _known(data, index, said), "test": _known(data, test, of_scales)}
 
 
 def _known(data: SeverityData, index: np.ndarray, said: dict[str, np.ndarray]) -> Scored:

@@ -31,8 +31,10 @@ _TOP = 0.1
 
 @dataclass(frozen=True, eq=False)
 class ScaleOutputs:
-    """`brixia` (films, 6) in 0..3, `extent` (films,) in 0..8, `opacity` (films,) in 0..6."""
+    """`array` (films, 6) chances in 0..1, `brixia` (films, 6) in 0..3, `extent` (films,) in 0..8, `opacity`
+    (films,) in 0..6."""
 
+    array: Tensor
     brixia: Tensor
     extent: Tensor
     opacity: Tensor
@@ -40,11 +42,9 @@ class ScaleOutputs:
 
 @dataclass(frozen=True, eq=False)
 class SeverityOutputs(ScaleOutputs):
-    """What the net says of (films) beside the scales: `map` (films, rows, columns) logits of a lesion,
-    `array` (films, 6) chances in 0..1."""
+    """What the net says of (films) beside the scales: `map` (films, rows, columns) logits of a lesion."""
 
     map: Tensor
-    array: Tensor
 
 
 class SeverityNet(nn.Module):
@@ -91,7 +91,7 @@ class SeverityNet(nn.Module):
             dim=1,
         )
         extent, opacity = self.film_head(both).float().sigmoid().unbind(dim=1)
-        return SeverityOutputs(brixia, EXTENT * extent, OPACITY * opacity, lesions, array)
+        return SeverityOutputs(array, brixia, EXTENT * extent, OPACITY * opacity, lesions)
 
     def _pooled(self, chances: Tensor, zones: Tensor) -> Tensor:
         """(films, rows, columns) chances of a lesion -> (films, 6), one a zone; 0 where a zone is empty."""
@@ -113,7 +113,8 @@ class ZoneModel(nn.Module):
 
     Maps, each (films, channels, rows, columns), of which the last `len(channels)` are taken, and
     (films, size, size) zone numbers 0..6 -> `ScaleOutputs`. A zone's Brixia score is told from the maps'
-    means over the zone, extent and opacity from the mean of the zones.
+    means over the zone, its chance in the array from these and from how they differ from the other zones',
+    extent and opacity from the mean of the zones.
     """
 
     def __init__(self, channels: Sequence[int]) -> None:
@@ -126,6 +127,9 @@ class ZoneModel(nn.Module):
         self.zone_head = nn.Linear(width, 1)
         self.zone_bias = nn.Parameter(torch.zeros(ZONES))
         self.film_head = nn.Linear(width, 2)
+        self.array_scaling = nn.BatchNorm1d(2 * width, affine=False)
+        self.array_head = nn.Linear(2 * width, 1)
+        self.array_bias = nn.Parameter(torch.zeros(ZONES))
 
     def forward(self, maps: Sequence[Tensor], zones: Tensor) -> ScaleOutputs:
         return self.told(self.means(maps, zones))
@@ -135,7 +139,11 @@ class ZoneModel(nn.Module):
         told = self.zone_scaling(of_zones.flatten(0, 1)).unflatten(0, (-1, ZONES))
         brixia = self.zone_head(told)[..., 0] + self.zone_bias
         extent, opacity = self.film_head(self.film_scaling(of_zones.mean(dim=1))).unbind(dim=1)
-        return ScaleOutputs(brixia.clamp(0, BRIXIA_ZONE), extent.clamp(0, EXTENT), opacity.clamp(0, OPACITY))
+        beside = self.array_scaling(beside_others(of_zones).flatten(0, 1)).unflatten(0, (-1, ZONES))
+        array = (self.array_head(beside)[..., 0] + self.array_bias).sigmoid()
+        return ScaleOutputs(
+            array, brixia.clamp(0, BRIXIA_ZONE), extent.clamp(0, EXTENT), opacity.clamp(0, OPACITY)
+        )
 
     def means(self, maps: Sequence[Tensor], zones: Tensor) -> Tensor:
         """(films, 6, width): means of the maps over each zone; 0 where a zone is empty."""
@@ -145,6 +153,12 @@ class ZoneModel(nn.Module):
             held = shares / shares.sum(dim=(2, 3), keepdim=True).clamp_min(1e-6)
             of_maps.append(torch.einsum("nzhw,nchw->nzc", held, each.float()))
         return torch.cat(of_maps, dim=2)
+
+
+def beside_others(of_zones: Tensor) -> Tensor:
+    """(films, 6, width) means over zones -> (films, 6, 2 width): a zone's own, and their distance from the
+    mean of the film's zones."""
+    return torch.cat([of_zones, of_zones - of_zones.mean(dim=1, keepdim=True)], dim=2)
 
 
 def zone_shares(zones: Tensor, side: int) -> Tensor:

@@ -20,8 +20,9 @@ from cxrtriage.reading.severity_card import SeverityCard, read_severity_card
 from cxrtriage.reading.zones import zones_of
 from cxrtriage.weights import WEIGHTS_FOLDER, Card, WeightsError, load_net, need_numbers, parts_of, read_card
 
-# Outputs that nets and zone models both have.
+# Outputs that nets and zone models both have; those on a scale are 0 or more, the array's are chances.
 SCALED = ("brixia", "extent", "opacity")
+SAID = ("array", *SCALED)
 # Opacity below which a film is of each category; more is severe. Lara 2025 (arXiv:2502.16622) bins opacity
 # 0 to 6 into three; 0 to 2, 3 to 4 and 5 to 6 are our own cut, since the paper's could not be had.
 _CATEGORIES: tuple[tuple[float, Category], ...] = ((0.5, "none"), (2.5, "mild"), (4.5, "moderate"))
@@ -38,7 +39,7 @@ class SeverityMap:
 
 @dataclass(frozen=True, eq=False)
 class SeverityScores:
-    """Mean outputs over the nets: `array` (6,) raw chances, `brixia` (6,), `extent`, `opacity`,
+    """Mean outputs over nets and zone models: `array` (6,) raw chances, `brixia` (6,), `extent`, `opacity`,
     `map` (rows, columns) chances over the input."""
 
     array: np.ndarray
@@ -126,16 +127,17 @@ class SeverityReader:
             said = [net(inputs, numbers) for net in self.nets]
             of_zones = [reader.look(inputs, numbers) for reader in self.zone_readers]
         for card, one in zip(self.net_cards, said, strict=True):
-            for part in ("array", "map", *SCALED):
+            for part in ("map", *SAID):
                 need_numbers(getattr(one, part), card.name)
         for reader, other in zip(self.zone_readers, of_zones, strict=True):
-            for part in SCALED:
+            for part in SAID:
                 need_numbers(getattr(other, part), reader.card.name)
-        mean = {part: _mean(said, part) for part in ("array", *SCALED)}
+        mean = {part: _mean(said, part) for part in SAID}
         if of_zones:
-            share = self.card.zone_models_share
+            share, of_array = self.card.zone_models_share, self.card.zone_models_array_share
             for part in SCALED:
                 mean[part] = mixed(mean[part], _mean(of_zones, part), share)
+            mean["array"] = mixed_chances(mean["array"], _mean(of_zones, "array"), of_array)
         chances = torch.stack([one.map[0].sigmoid() for one in said]).mean(dim=0).numpy()
         return SeverityScores(
             mean["array"], mean["brixia"], float(mean["extent"]), float(mean["opacity"]), chances
@@ -148,10 +150,12 @@ class SeverityReader:
     def severity(self, scores: SeverityScores, lungs: Lungs) -> Severity:
         """The scores with their intervals, as they are told."""
         chances = calibrated_array(scores.array, self.card.array)
-        array_score = self.card.scale("array_score", float(counted(chances, self.card.least_chance).sum()))
-        zones = curved(scores.brixia, self.card.curves.get("brixia_zone"), BRIXIA_ZONE)
-        extent = float(curved(scores.extent, self.card.curves.get("extent"), EXTENT))
-        opacity = float(curved(scores.opacity, self.card.curves.get("opacity"), OPACITY))
+        affected = counted(chances, self.card.least_chance)
+        array_score = self.card.scale("array_score", float(affected.sum()))
+        any_zone, slopes = min(float(affected.sum()), 1.0), self.card.slopes
+        zones = sloped(scores.brixia, affected, slopes.get("brixia_zone"), BRIXIA_ZONE)
+        extent = float(sloped(scores.extent, any_zone, slopes.get("extent"), EXTENT))
+        opacity = float(sloped(scores.opacity, any_zone, slopes.get("opacity"), OPACITY))
         return Severity(
             LungsSeen(lungs.found, round(lungs.confidence, 3), lungs.codes),
             _pairs(np.round(chances, 3)),
@@ -174,6 +178,17 @@ def mixed(of_nets: np.ndarray, of_zone_models: np.ndarray, share: float) -> np.n
     return np.asarray((1 - share) * of_nets + share * of_zone_models)
 
 
+def mixed_chances(of_nets: np.ndarray, of_zone_models: np.ndarray, share: float) -> np.ndarray:
+    """Chances (any shape, 0..1), of which the zone models have this `share` of the log odds."""
+    logits = (1 - share) * _logits(of_nets) + share * _logits(of_zone_models)
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))
+
+
+def _logits(chances: np.ndarray) -> np.ndarray:
+    held = np.clip(chances, 1e-4, 1 - 1e-4)
+    return np.asarray(np.log(held / (1 - held)))
+
+
 def _mean(said: Sequence[ScaleOutputs], part: str) -> np.ndarray:
     """Of the first film."""
     mean: np.ndarray = torch.stack([getattr(one, part)[0] for one in said]).double().mean(dim=0).numpy()
@@ -182,17 +197,17 @@ def _mean(said: Sequence[ScaleOutputs], part: str) -> np.ndarray:
 
 def calibrated_array(chances: np.ndarray, scaling: tuple[float, float]) -> np.ndarray:
     """Chances (any shape) whose logits were stretched and shifted."""
-    held = np.clip(chances, 1e-4, 1 - 1e-4)
-    logits = scaling[0] * np.log(held / (1 - held)) + scaling[1]
+    logits = scaling[0] * _logits(chances) + scaling[1]
     return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))
 
 
-def curved(said: Any, curve: tuple[float, float] | None, most: float) -> np.ndarray:
-    """Scores (any shape) of the nets as they are told, 0 where they are 0 and at most `most`."""
+def sloped(said: Any, affected: Any, slopes: tuple[float, float] | None, most: float) -> np.ndarray:
+    """Scores of the nets as they are told, at most `most`: by a slope, and by another that the chance (0..1)
+    counts in with which a zone, or any zone of the film, is affected. Shapes alike."""
     values = np.asarray(said, float)
-    if curve is None:
+    if slopes is None:
         return values
-    return np.asarray(np.clip(curve[0] * values + curve[1] * np.sqrt(np.maximum(values, 0)), 0, most))
+    return np.asarray(np.clip(values * (slopes[0] + slopes[1] * np.asarray(affected, float)), 0, most))
 
 
 def counted(chances: np.ndarray, least: float) -> np.ndarray:

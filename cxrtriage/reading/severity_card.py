@@ -11,7 +11,7 @@ from cxrtriage.reading.assessment import Scale
 from cxrtriage.weights import WEIGHTS_FOLDER, WeightsError
 
 SEVERITY_FILE = "severity.json"
-_KIND = "cxrtriage/severity/1"
+_KIND = "cxrtriage/severity/2"
 # Greatest value of each scale that is told with an interval.
 SCALES = {"array_score": 6.0, "brixia": 18.0, "extent": 8.0, "opacity": 6.0}
 
@@ -22,11 +22,12 @@ class SeverityCard:
 
     `members`: first 12 digits of sha256 by name. `array`: factor and shift of the logit of a zone's chance,
     from films no net had seen. `widths`: by scale, steps of (greatest value, half-width): so far from the
-    value lay nine readers' scores of ten. `figures`: errors by scale, readers' and ours. `curves`: by scale
-    (`brixia_zone`, `extent`, `opacity`), a and b of told = a * said + b * sqrt(said), since nets that learnt
-    from few films say too little. `least_chance`: a zone's chance below it does not count in the array score.
-    `zone_models`: linear models on the maps of other nets, like `members`, and their share in Brixia, extent
-    and opacity, 0..1.
+    value lay nine readers' scores of ten. `figures`: errors by scale, readers' and ours. `slopes`: by scale
+    (`brixia_zone`, `extent`, `opacity`), a and b of told = said * (a + b * affected), with the chance that
+    the zone, or any zone, is affected, so that a film without opacity is told to have little.
+    `least_chance`: a zone's chance below it does not count in the array score. `zone_models`: linear models
+    on the maps of other nets, like `members`, their share in Brixia, extent and opacity, and that in the
+    array, 0..1.
     """
 
     members: dict[str, str]
@@ -34,10 +35,11 @@ class SeverityCard:
     widths: dict[str, tuple[tuple[float, float], ...]]
     figures: dict[str, Any]
     cautions: tuple[str, ...] = ()
-    curves: dict[str, tuple[float, float]] = field(default_factory=dict)
+    slopes: dict[str, tuple[float, float]] = field(default_factory=dict)
     least_chance: float = 0.0
     zone_models: dict[str, str] = field(default_factory=dict)
     zone_models_share: float = 0.0
+    zone_models_array_share: float = 0.0
 
     @property
     def checksums(self) -> dict[str, str]:
@@ -52,10 +54,11 @@ class SeverityCard:
             "widths": {name: [list(step) for step in steps] for name, steps in self.widths.items()},
             "figures": self.figures,
             "cautions": list(self.cautions),
-            "curves": {name: list(curve) for name, curve in self.curves.items()},
+            "slopes": {name: list(pair) for name, pair in self.slopes.items()},
             "least_chance": self.least_chance,
             "zone_models": self.zone_models,
             "zone_models_share": self.zone_models_share,
+            "zone_models_array_share": self.zone_models_array_share,
         }
 
     @classmethod
@@ -67,8 +70,8 @@ class SeverityCard:
             isinstance(digits, str) for digits in [*values["members"].values(), *zone_models.values()]
         ):
             raise TypeError("a member has no checksum")
-        share = float(values.get("zone_models_share", 0.0))
-        if not 0 <= share < 1:
+        shares = [float(values[name]) for name in ("zone_models_share", "zone_models_array_share")]
+        if not all(0 <= share < 1 for share in shares):
             raise ValueError("the zone models' share is not in 0..1")
         factor, shift = values["array"]
         return cls(
@@ -80,10 +83,10 @@ class SeverityCard:
             },
             values["figures"],
             tuple(values.get("cautions", ())),
-            {name: (float(a), float(b)) for name, (a, b) in values["curves"].items()},
+            {name: (float(a), float(b)) for name, (a, b) in values["slopes"].items()},
             float(values["least_chance"]),
             zone_models,
-            share if zone_models else 0.0,
+            *(shares if zone_models else (0.0, 0.0)),
         )
 
     def scale(self, name: str, value: float) -> Scale:

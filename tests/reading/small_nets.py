@@ -102,10 +102,10 @@ def write_small_severity(folder: Path) -> None:
 
 def write_constant_zone_model(folder: Path, share: float) -> None:
     """To the small severity nets a model on the maps of `tb_a` that finds every zone, extent and opacity
-    full."""
+    full; its share in the array is the same."""
     name, trunk = "zone_model_tb_a", Card.from_dict(json.loads((folder / "tb_a.json").read_text()))
     model = nets.build("zone_model", channels=[96, 1280])
-    for head in (model.zone_head, model.film_head):
+    for head in (model.zone_head, model.film_head, model.array_head):
         torch.nn.init.zeros_(head.weight)
         torch.nn.init.constant_(head.bias, 100.0)
     sha256 = save_net(model, folder / f"{name}.safetensors")
@@ -119,7 +119,9 @@ def write_constant_zone_model(folder: Path, share: float) -> None:
         folder,
     )  # fmt: skip
     card = SeverityCard.from_dict(json.loads((folder / SEVERITY_FILE).read_text()))
-    card = replace(card, zone_models={name: sha256[:12]}, zone_models_share=share)
+    card = replace(
+        card, zone_models={name: sha256[:12]}, zone_models_share=share, zone_models_array_share=share
+    )
     (folder / SEVERITY_FILE).write_text(json.dumps(card.to_dict()))
 
 

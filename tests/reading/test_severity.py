@@ -17,7 +17,14 @@ from cxrtriage.nets.severity import ScaleOutputs
 from cxrtriage.reading.assessment import Assessment
 from cxrtriage.reading.lung_finder import LungFinder
 from cxrtriage.reading.lungs import Lungs
-from cxrtriage.reading.severity import SeverityReader, ZoneReader, calibrated_array, category_of
+from cxrtriage.reading.severity import (
+    SeverityReader,
+    ZoneReader,
+    calibrated_array,
+    category_of,
+    mixed_chances,
+    sloped,
+)
 from cxrtriage.reading.severity_card import SCALES, SEVERITY_FILE, SeverityCard, read_severity_card
 from cxrtriage.reading.triage import Triage
 from cxrtriage.weights import WeightsError
@@ -104,8 +111,8 @@ def test_zone_models_have_their_share_of_the_scales(severity_folder, found):
         assert getattr(both, scale).value == pytest.approx(told, abs=0.02)
     told = 0.75 * np.array(alone.brixia.zones) + 0.25 * 3
     assert np.array(both.brixia.zones) == pytest.approx(told, abs=0.02)
-    # They say nothing of the array.
-    assert both.array == alone.array
+    told = mixed_chances(np.array(alone.array), np.ones((3, 2)), 0.25)
+    assert np.array(both.array) == pytest.approx(told, abs=0.01)
     assert "zone_model_tb_a" in assessment.versions.weights
 
 
@@ -123,14 +130,16 @@ def test_a_zone_model_that_gives_no_number_fails_severity_alone(severity_folder,
     write_constant_zone_model(severity_folder, 0.5)
     triage = Triage.load(severity_folder, models=["tb_a"])
     nothing = torch.full((1, 6), torch.nan)
-    monkeypatch.setattr(ZoneReader, "look", lambda *_: ScaleOutputs(nothing, nothing[:, 0], nothing[:, 0]))
+    monkeypatch.setattr(
+        ZoneReader, "look", lambda *_: ScaleOutputs(nothing, nothing, nothing[:, 0], nothing[:, 0])
+    )
     assessment = triage.assess(draw_film(1, rows=128, columns=128))
     assert assessment.status == "read"
     assert assessment.severity is None
     assert "severity_failed" in assessment.codes
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": "cxrtriage/severity/1", "widths": {}}'])
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": "cxrtriage/severity/2", "widths": {}}'])
 def test_a_damaged_file_is_one_sentence(severity_folder, text):
     (severity_folder / SEVERITY_FILE).write_text(text)
     triage = Triage.load(severity_folder, models=["tb_a"])
@@ -158,6 +167,19 @@ def test_calibration_keeps_the_order_and_the_middle():
     assert (np.diff(told) > 0).all()
     assert told[2] == pytest.approx(0.5)
     assert told[3] > 0.9
+
+
+def test_a_film_of_which_no_zone_is_affected_is_told_less():
+    said = np.array([0.0, 2.0, 2.0, 2.0, 7.0])
+    affected = np.array([1.0, 0.0, 0.5, 1.0, 1.0])
+    assert sloped(said, affected, (0.5, 1.0), 8.0).tolist() == [0.0, 1.0, 2.0, 3.0, 8.0]
+    assert sloped(said, affected, None, 8.0).tolist() == said.tolist()
+
+
+def test_chances_are_mixed_by_their_log_odds():
+    mean = mixed_chances(np.array([0.5, 0.9, 0.01]), np.array([0.5, 0.1, 0.99]), 0.5)
+    assert mean == pytest.approx(np.full(3, 0.5))
+    assert mixed_chances(np.array([0.9]), np.array([0.5]), 0.0) == pytest.approx([0.9])
 
 
 def test_categories_rise_with_the_score():

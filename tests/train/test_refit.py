@@ -71,8 +71,8 @@ def test_a_source_with_many_films_of_a_label_counts_no_more_than_the_most(
     from train import refit
 
     seen = []
-    real = refit._logistic
-    monkeypatch.setattr(refit, "_logistic", lambda *given: seen.append(given[2]) or real(*given))
+    real = refit.logistic
+    monkeypatch.setattr(refit, "logistic", lambda *given: seen.append(given[2]) or real(*given))
     for most in (150, 1):
         fit(zoned(tiny_config, refit={"most": most}, sources={"north": 1, "south": 1}), tmp_path / str(most))
     assert all(np.allclose(weights, 1.0) for weights in seen)

@@ -24,7 +24,8 @@ from train.severity import SeverityData, folds_of, new_net, read_severity_settin
 from train.severity_figures import (
     Scored,
     error_figures,
-    fit_curves,
+    fit_slopes,
+    fit_told,
     interval_widths,
     least_chance,
     readers_errors,
@@ -68,9 +69,7 @@ def test_a_net_a_fold_is_trained_measured_and_read_with(
     assert set(reader.card.widths) == set(SCALES)
 
     fitted = []
-    monkeypatch.setattr(
-        "train.severity_unseen.fit_curves", lambda *of: fitted.append(of[2]) or fit_curves(*of)
-    )
+    monkeypatch.setattr("train.severity_unseen.fit_told", lambda *of: fitted.append(of[2]) or fit_told(*of))
     scores = unseen_scores(weights, runs)
     data = SeverityData(read_severity_settings(severity_config), runs)
     folds = data.folds()
@@ -112,6 +111,25 @@ def test_chances_count_from_where_normal_films_of_every_source_stay_at_0():
     data = _normal_films(["north"] * 40 + ["south"] * 2, np.full(42, True))
     array = np.where(np.arange(42)[:, None] < 40, 0.05, 0.27) * np.ones((42, ZONES))
     assert least_chance({"array": array}, data, np.arange(42), (1.0, 0.0)) == pytest.approx(0.3)
+
+
+def test_slopes_tell_films_without_affected_zones_less():
+    random = np.random.default_rng(0)
+    affected = np.repeat([[0.0], [0.6]], 40, axis=0) * np.ones((80, ZONES)) / ZONES
+    said = random.uniform(1, 4, (80, ZONES))
+    chances = affected.sum(axis=1)
+    truths = [
+        SimpleNamespace(zones=zones, extent=extent, opacity=opacity)
+        for zones, extent, opacity in zip(
+            said * (0.2 + 2 * affected), said[:, 0] * (0.5 + chances), said[:, 1] * 0.7, strict=True
+        )
+    ]
+    data = SimpleNamespace(truths=truths, scored=np.ones(80, bool))
+    parts = {"brixia": said, "extent": said[:, 0], "opacity": said[:, 1]}
+    slopes = fit_slopes(parts, data, np.arange(80), affected)
+    assert slopes["brixia_zone"] == pytest.approx((0.2, 2.0), abs=1e-3)
+    assert slopes["extent"] == pytest.approx((0.5, 1.0), abs=1e-3)
+    assert slopes["opacity"] == pytest.approx((0.7, 0.0), abs=1e-3)
 
 
 def _normal_films(sources, val):

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from cxrtriage.nets.severity import BRIXIA_ZONE, EXTENT, OPACITY
-from cxrtriage.reading.severity import calibrated_array, category_of, counted, mixed_chances, sloped
+from cxrtriage.reading.severity import Told, calibrated_array, category_of, counted, mixed_chances
 from cxrtriage.reading.severity_card import SCALES, SEVERITY_FILE, SeverityCard
 from cxrtriage.weights import load_net, read_card
 from train.figures import ROUNDS
@@ -146,33 +145,6 @@ def said_by(
             values.append(torch.stack([getattr(one, part)[0] for one in said]).double().mean(dim=0).numpy())
     outputs = {part: np.array(values) for part, values in parts.items()}
     return index, zone_models.mixed_with(outputs, index, folds)
-
-
-@dataclass(frozen=True)
-class Told:
-    """How outputs become scores: scaling of the array, the least chance of a zone that counts, slopes of the
-    scales (`SeverityCard.slopes`)."""
-
-    scaling: tuple[float, float]
-    least_chance: float
-    slopes: dict[str, tuple[float, float]]
-
-    def affected(self, parts: dict[str, np.ndarray]) -> np.ndarray:
-        """(films, 6): chances of the zones that count."""
-        return counted(calibrated_array(parts["array"], self.scaling), self.least_chance)
-
-    def scores(self, parts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Outputs of the nets (films, ...) -> the scores of `PARTS`."""
-        zones = self.affected(parts)
-        of_film = np.minimum(zones.sum(axis=1), 1)
-        brixia = sloped(parts["brixia"], zones, self.slopes["brixia_zone"], BRIXIA_ZONE)
-        return {
-            "array_score": zones.sum(axis=1),
-            "brixia": brixia.sum(axis=1),
-            "brixia_zone": brixia,
-            "extent": sloped(parts["extent"], of_film, self.slopes["extent"], EXTENT),
-            "opacity": sloped(parts["opacity"], of_film, self.slopes["opacity"], OPACITY),
-        }
 
 
 def fit_told(parts: dict[str, np.ndarray], data: SeverityData, index: np.ndarray) -> Told:

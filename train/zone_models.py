@@ -44,7 +44,8 @@ SHARE = 2 / 3
 # And in the log odds of the array: more costs nearness to the readers.
 ARRAY_SHARE = 0.2
 _BATCH = 16
-_SHAPE = {"array": (ZONES,), "brixia": (ZONES,), "extent": (), "opacity": ()}
+# Of a film, by part.
+_EACH = {"array": (ZONES,), "brixia": (ZONES,), "extent": (), "opacity": ()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,7 +268,7 @@ class ZoneModels:
         own, keep = self.data.folds(), self.data.taught
         said: dict[str, Any] = {part: [] for part in SAID}
         for of, shipped in zip(self.means, self.shipped, strict=True):
-            told = {part: np.zeros((len(index), *_SHAPE[part])) for part in SAID}
+            told = {part: np.zeros((len(index), *_EACH[part])) for part in SAID}
             for fold in np.unique(folds[index]):
                 model = shipped if fold == -1 else fit_zone_model(
                     self.data, self.pasted, of, keep & (own >= 0) & (own != fold)

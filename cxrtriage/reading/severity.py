@@ -16,7 +16,7 @@ from cxrtriage.nets.severity import BRIXIA_ZONE, EXTENT, OPACITY, ZONES, ScaleOu
 from cxrtriage.reading.assessment import Brixia, Category, LungsSeen, Severity, Zones
 from cxrtriage.reading.input_form import InputForm
 from cxrtriage.reading.lungs import Lungs
-from cxrtriage.reading.severity_card import SeverityCard, read_severity_card
+from cxrtriage.reading.severity_card import SCALES, SeverityCard, read_severity_card
 from cxrtriage.reading.zones import zones_of
 from cxrtriage.weights import WEIGHTS_FOLDER, Card, WeightsError, load_net, need_numbers, parts_of, read_card
 
@@ -74,6 +74,34 @@ class ZoneReader:
         """Films (films, 1, size, size) and their zone numbers -> the scales."""
         said: ScaleOutputs = self.model(self.trunk.forward_features(films), zones)
         return said
+
+
+@dataclass(frozen=True)
+class Told:
+    """How outputs become scores: scaling of the array, the least chance of a zone that counts, slopes of the
+    scales (`SeverityCard.slopes`)."""
+
+    scaling: tuple[float, float]
+    least_chance: float
+    slopes: dict[str, tuple[float, float]]
+
+    def affected(self, parts: dict[str, np.ndarray]) -> np.ndarray:
+        """(films, 6): chances of the zones that count, of the others 0."""
+        return counted(calibrated_array(parts["array"], self.scaling), self.least_chance)
+
+    def scores(self, parts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Outputs by part (`SAID`) of films -> `array_score`, `brixia`, `extent`, `opacity` (films,) and
+        `brixia_zone` (films, 6)."""
+        zones = self.affected(parts)
+        of_film = np.minimum(zones.sum(axis=1), 1)
+        brixia = sloped(parts["brixia"], zones, self.slopes.get("brixia_zone"), BRIXIA_ZONE)
+        return {
+            "array_score": zones.sum(axis=1),
+            "brixia": brixia.sum(axis=1),
+            "brixia_zone": brixia,
+            "extent": sloped(parts["extent"], of_film, self.slopes.get("extent"), EXTENT),
+            "opacity": sloped(parts["opacity"], of_film, self.slopes.get("opacity"), OPACITY),
+        }
 
 
 class SeverityReader:
@@ -149,21 +177,17 @@ class SeverityReader:
 
     def severity(self, scores: SeverityScores, lungs: Lungs) -> Severity:
         """The scores with their intervals, as they are told."""
-        chances = calibrated_array(scores.array, self.card.array)
-        affected = counted(chances, self.card.least_chance)
-        array_score = self.card.scale("array_score", float(affected.sum()))
-        any_zone, slopes = min(float(affected.sum()), 1.0), self.card.slopes
-        zones = sloped(scores.brixia, affected, slopes.get("brixia_zone"), BRIXIA_ZONE)
-        extent = float(sloped(scores.extent, any_zone, slopes.get("extent"), EXTENT))
-        opacity = float(sloped(scores.opacity, any_zone, slopes.get("opacity"), OPACITY))
+        told = Told(self.card.array, self.card.least_chance, self.card.slopes)
+        said = told.scores({part: np.asarray(getattr(scores, part))[None] for part in SAID})
+        score = {name: self.card.scale(name, float(said[name][0])) for name in SCALES}
         return Severity(
             LungsSeen(lungs.found, round(lungs.confidence, 3), lungs.codes),
-            _pairs(np.round(chances, 3)),
-            array_score,
-            Brixia(_pairs(np.round(zones, 2)), self.card.scale("brixia", float(zones.sum()))),
-            self.card.scale("extent", extent),
-            self.card.scale("opacity", opacity),
-            category_of(opacity),
+            _pairs(np.round(calibrated_array(scores.array, self.card.array), 3)),
+            score["array_score"],
+            Brixia(_pairs(np.round(said["brixia_zone"][0], 2)), score["brixia"]),
+            score["extent"],
+            score["opacity"],
+            category_of(float(said["opacity"][0])),
         )
 
     def map(self, scores: SeverityScores, film: Film, lungs: Lungs) -> SeverityMap:

@@ -8,8 +8,9 @@ import torch
 
 from cxrtriage.nets.severity import ZONES
 from cxrtriage.reading.input_form import InputForm
+from cxrtriage.reading.severity import Told
 from train.pasting import SHAPES, paste_opacities
-from train.severity_figures import Told, array_by, pasted_zones
+from train.severity_figures import array_by, pasted_zones
 from train.severity_films import SEEN, affected_zones
 
 SIDE = 96

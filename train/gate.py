@@ -48,6 +48,8 @@ KIND_OF = {
     "mammogram": "other_xray", "angiography": "other_scan", "mri": "other_scan", "ultrasound": "other_scan",
     "photo": "not_medical",    "screenshot_or_figure": "not_medical", "synthetic": "not_medical",
 }  # fmt: skip
+# Of frontal films, so many stand between two even bands.
+_PADDED = 0.1
 # Not said of a film: it counts in no loss.
 UNKNOWN = -1.0
 
@@ -215,7 +217,8 @@ class GatePictures(Dataset[tuple[Tensor, int, int, Tensor]]):
         signs = np.full(len(SIGNS), UNKNOWN, np.float32)
         if kind == "frontal_chest":
             film, signs = self._film(random)
-            return made.exposed(film, random), signs
+            film = made.exposed(film, random)
+            return (made.padded(film, random) if random.random() < _PADDED else film), signs
         size = self.films.images.shape[-1]
         match kind:
             case "part_of_chest":
@@ -223,7 +226,7 @@ class GatePictures(Dataset[tuple[Tensor, int, int, Tensor]]):
             case "several_films":
                 picture = made.several(lambda: self._film(random)[0], random)
             case "photograph_of_film":
-                picture = made.photographed(self._film(random)[0], self._ground(random), random)
+                picture = self._photograph(random)
             case "not_medical":
                 picture = self._not_medical(size, random)
             case "ct" if random.random() < 0.6:
@@ -245,6 +248,19 @@ class GatePictures(Dataset[tuple[Tensor, int, int, Tensor]]):
         mirrored = random.random() < 0.4
         signs = np.array([0.0, float(mirrored), *self.films.signs[number]], np.float32)
         return (np.ascontiguousarray(film[:, ::-1]) if mirrored else film), signs
+
+    def _photograph(self, random: np.random.Generator) -> np.ndarray:
+        """A film that is only part of what is in the picture."""
+        film, _ = self._film(random)
+        match random.choice(4, p=(0.5, 0.14, 0.22, 0.14)):
+            case 0:
+                return made.photographed(film, self._ground(random), random)
+            case 1:
+                return made.on_light_box(film, random)
+            case 2:
+                return made.on_screen(film, random)
+            case _:
+                return made.on_page(film, random)
 
     def _ground(self, random: np.random.Generator) -> np.ndarray:
         """What lies around a film that was photographed."""

@@ -30,6 +30,8 @@ from train.severity_truths import read_severity
 # Of validation films that are frontal, this share may fail a threshold.
 _LOST = 0.001
 _SEVERE = 6.0
+# Of the films that are counted by their source already.
+_SEVERE_NAME, _PADDED_NAME = "severe (extent 6 or more)", "between two even bands"
 # A view is said where, of validation films, at least this share of those said is right.
 _VIEW_RIGHT = 0.97
 # Of parts and photographs of validation films, this share may look foreign.
@@ -177,7 +179,7 @@ def _figures(gate: Gate, rows: Sequence[FilmRow], split: str | None, weights: Pa
         result = check(film)
         said.setdefault(row.source, []).append(result.verdict == "accepted")
         if row.file in severe:
-            said.setdefault("severe (extent 6 or more)", []).append(result.verdict == "accepted")
+            said.setdefault(_SEVERE_NAME, []).append(result.verdict == "accepted")
         if row.view in ("AP", "PA") and result.verdict == "accepted":
             views.append(None if result.view is None else result.view == row.view)
         if number % 3 == 0:
@@ -187,9 +189,13 @@ def _figures(gate: Gate, rows: Sequence[FilmRow], split: str | None, weights: Pa
         if number % 3 == 1:
             for name, code, picture in _made(pictures, number, random):
                 made_up.setdefault(name, []).append(_right(check(_of(picture)), code))
+        if number % 3 == 2:
+            between = check(_of(made.padded(pictures[number], random)))
+            said.setdefault(_PADDED_NAME, []).append(between.verdict == "accepted")
     children = _drawn([row for row in films if row.adult is False], 300)
     found = ["child" in gate.check(read_film(row.path)).codes for row in children]
-    everyone = [one for source, each in said.items() if not source.startswith("severe") for one in each]
+    twice = (_SEVERE_NAME, _PADDED_NAME)
+    everyone = [one for name, each in said.items() if name not in twice for one in each]
     return {
         "films": len(adults),
         "accepted": round(float(np.mean(everyone)), 4),
@@ -248,6 +254,9 @@ def _made(
         ("half of a film", "cropped", made.part_of(film, random)),
         ("several films", "not_frontal_chest", made.several(draw, random)),
         ("photograph of a film", "photograph", made.photographed(film, ground, random)),
+        ("film on a light box", "photograph", made.on_light_box(film, random)),
+        ("film on a screen", "photograph", made.on_screen(film, random)),
+        ("film on a page", "photograph", made.on_page(film, random)),
         ("sketch after a film", "not_frontal_chest", made.sketch(film, random)),
         ("drawn chest", "not_frontal_chest", made.drawn_chest(size, random)),
         ("form", "not_frontal_chest", made.form_sheet(size, random, film)),

@@ -20,10 +20,9 @@ def part_of(film: np.ndarray, random: np.random.Generator) -> np.ndarray:
     size = film.shape[0]
     keep = int(size * random.uniform(0.36, 0.6))
     match random.integers(5):
-        case 0:
-            part = film[:, :keep]
-        case 1:
-            part = film[:, size - keep :]
+        case 0 | 1 as side:  # also when the spine is left, a lung is not
+            keep += int(size * random.uniform(0, 0.04))
+            part = film[:, size - keep :] if side else film[:, :keep]
         case 2:
             part = film[: int(keep * 0.9)]
         case 3:
@@ -41,9 +40,15 @@ def part_of(film: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def several(draw: Draw, random: np.random.Generator) -> np.ndarray:
-    """Two to nine films in one picture, with or without a border between them."""
+    """Two to nine films in one picture, with or without a border between them, or one in a corner of
+    another."""
     first = draw()
     size = first.shape[0]
+    if random.random() < 0.15:
+        sheet, side = np.array(first), int(size * random.uniform(0.28, 0.45))
+        top, left = (int(random.choice((0, size - side))) for _ in range(2))
+        sheet[top : top + side, left : left + side] = resized(draw(), side)
+        return sheet
     rows, columns = ((1, 2), (2, 1), (2, 2), (1, 3), (3, 3), (2, 3))[random.integers(6)]
     if random.random() < 0.5:
         rows, columns = (1, 2)
@@ -62,7 +67,7 @@ def several(draw: Draw, random: np.random.Generator) -> np.ndarray:
 def photographed(film: np.ndarray, ground: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """A film on a screen, a light box or in a hand: in perspective, before a `ground`, with a gleam."""
     size = film.shape[0]
-    reach = random.uniform(0.45, 0.85)
+    reach = random.uniform(0.45, 0.92)
     middle = size / 2 + random.uniform(-0.5, 0.5, 2) * size * (1 - reach)
     half = reach * size / 2
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32) * half
@@ -91,9 +96,106 @@ def photographed(film: np.ndarray, ground: np.ndarray, random: np.random.Generat
     return np.clip(picture * light, 0, 255).astype(np.uint8)
 
 
+def on_light_box(film: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """A photograph of a film that hangs on a bright plate, the dark room around it."""
+    size = film.shape[0]
+    room = np.clip(random.uniform(0, 110) + 40 * cloud(size, random, size / 5), 0, 255).astype(np.uint8)
+    plate = int(random.integers(200, 256))
+    edges = (size * random.uniform(0.0, 0.14, 4)).astype(int)
+    room[edges[0] : size - edges[1], edges[2] : size - edges[3]] = plate
+    reach = random.uniform(0.6, 0.86)
+    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32) * reach * size / 2
+    corners *= np.exp(random.uniform(-0.1, 0.1, 2))
+    corners += random.uniform(-0.04, 0.04, (4, 2)) * size + size / 2
+    own = np.array([[0, 0], [size, 0], [size, size], [0, size]], np.float32)
+    matrix = cv2.getPerspectiveTransform(own, corners.astype(np.float32))
+    there = cv2.warpPerspective(np.full_like(film, 255), matrix, (size, size))
+    # The plate shines through what is dark.
+    shades = cv2.warpPerspective(film, matrix, (size, size)) * random.uniform(0.7, 0.95)
+    shades = shades + random.uniform(0, 40)
+    picture = np.where(there > 0, shades, room.astype(np.float32))
+    if random.random() < 0.6:
+        picture = picture + blob(size, random, 0.05, 0.25) * random.uniform(30, 140)
+    return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def on_screen(film: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """A film in the window of a program, its bars and words around it; a picture of the screen itself or a
+    photograph of it."""
+    size = film.shape[0]
+    grey = int(random.choice((0, 20, 45, 70, 128, 200, 240)))
+    screen = np.full((size, size), grey, np.uint8)
+    words = 30 if grey > 150 else int(random.integers(150, 256))
+    box = [0, 0, size, size]  # top, left, bottom, right of what the bars leave
+    for side in random.permutation(4)[: int(random.integers(1, 4))]:
+        deep = int(size * random.uniform(0.05, 0.3 if side % 2 else 0.14))
+        inner = deep if side < 2 else size - deep  # where the bar ends
+        bar = [0, 0, size, size]
+        bar[(side + 2) % 4] = box[side] = inner
+        top, left, bottom, right = bar
+        screen[top:bottom, left:right] = np.clip(grey + int(random.integers(-30, 60)), 0, 255)
+        write_lines(screen[top:bottom, left:right], random, words, 0.18, 0.4)
+    top, left, bottom, right = box
+    high, wide = bottom - top, right - left
+    if random.random() < 0.7:  # the film's own ground
+        screen[top:bottom, left:right] = int(random.choice((0, 0, 15)))
+    rows, columns = int(high * random.uniform(0.8, 1)), int(wide * random.uniform(0.5, 1))
+    y, x = top + int(random.integers(0, high - rows + 1)), left + (wide - columns) // 2
+    screen[y : y + rows, x : x + columns] = cv2.resize(film, (columns, rows), interpolation=cv2.INTER_AREA)
+    if random.random() < 0.4:
+        write_lines(screen[top:bottom, left:right], random, 230, 0.18, 0.35, share=0.12)
+    if random.random() < 0.4:  # the screen's own frame, and what is behind
+        edge = int(size * random.uniform(0.02, 0.12))
+        small = cv2.resize(screen, (size - 2 * edge, size - 2 * edge), interpolation=cv2.INTER_AREA)
+        screen = np.full((size, size), int(random.integers(0, 220)), np.uint8)
+        rim = edge // 2
+        screen[rim : size - rim, rim : size - rim] = int(random.choice((8, 20, 200)))
+        screen[edge : size - edge, edge : size - edge] = small
+    return screen
+
+
+def on_page(film: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """A film printed on a sheet of paper between lines of words, large enough to be looked at."""
+    size = film.shape[0]
+    paper = int(random.integers(215, 256))
+    page = np.full((size, size), paper, np.uint8)
+    write_lines(page, random, int(random.integers(0, 90)), 0.18, 0.42)
+    rows, columns = (int(size * share) for share in random.uniform((0.35, 0.5), (0.8, 0.94)))
+    top = int(random.integers(int(size * 0.02), size - rows))
+    left = (size - columns) // 2 if random.random() < 0.7 else int(random.integers(0, size - columns))
+    margin = int(random.integers(2, 8))
+    page[max(top - margin, 0) : top + rows + margin, max(left - margin, 0) : left + columns + margin] = paper
+    page[top : top + rows, left : left + columns] = cv2.resize(
+        film, (columns, rows), interpolation=cv2.INTER_AREA
+    )
+    return page
+
+
+def write_lines(
+    sheet: np.ndarray,
+    random: np.random.Generator,
+    ink: int,
+    least: float,
+    most: float,
+    share: float = 0.85,
+) -> None:
+    """Lines of words onto `sheet` (rows, columns) itself, of a letter size of `least` to `most`; `share` of
+    the lines are written."""
+    letters = np.array(list("abcdefghijklmnoprstuvwxyz0123456789 .:/-"))
+    size = random.uniform(least, most)
+    step = int(random.integers(int(30 * size) + 3, int(30 * size) + 14))
+    for y in range(step, sheet.shape[0], step):
+        if random.random() < share:
+            words = "".join(random.choice(letters, int(random.integers(4, 60))))
+            left = int(random.integers(2, max(sheet.shape[1] // 5, 3)))
+            line = np.ascontiguousarray(sheet)
+            cv2.putText(line, words, (left, y), cv2.FONT_HERSHEY_SIMPLEX, size, ink, 1, cv2.LINE_AA)
+            sheet[:] = line
+
+
 def sketch(film: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """A drawing after a film: edges, a pencil, or a few flat shades."""
-    match random.integers(4):
+    """A drawing after a film: edges, a pencil, a few flat shades, or a painting without grain."""
+    match random.integers(5):
         case 0:
             smooth = cv2.GaussianBlur(film, (0, 0), random.uniform(1.0, 2.5))
             lines = cv2.Canny(smooth, random.uniform(15, 45), random.uniform(50, 110))
@@ -107,6 +209,18 @@ def sketch(film: np.ndarray, random: np.random.Generator) -> np.ndarray:
             smooth = cv2.GaussianBlur(film, (0, 0), random.uniform(2, 5))
             levels = int(random.integers(2, 5))
             return (np.floor(smooth / 256.0 * levels) * (255 / (levels - 1))).astype(np.uint8)
+        case 3:
+            colours = cv2.cvtColor(film, cv2.COLOR_GRAY2BGR)
+            near, alike = random.uniform(20, 80), random.uniform(0.3, 0.6)
+            if random.random() < 0.5:
+                painted = cv2.stylization(colours, sigma_s=near, sigma_r=alike)
+            else:
+                painted = cv2.edgePreservingFilter(colours, flags=1, sigma_s=near, sigma_r=alike)
+                lines = cv2.adaptiveThreshold(
+                    cv2.medianBlur(film, 5), 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY, 9, 4
+                )
+                painted = cv2.bitwise_and(painted, cv2.cvtColor(lines, cv2.COLOR_GRAY2BGR))
+            return np.asarray(painted[..., 0], np.uint8)
         case _:
             side = int(random.integers(3, 10)) * 2 + 1
             return np.asarray(
@@ -236,6 +350,19 @@ def blob(size: int, random: np.random.Generator, least: float, most: float) -> n
 
 def resized(picture: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA))
+
+
+def padded(film: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """A film between two even bands, above and below or at its sides, as a wide screen shows it."""
+    size = film.shape[0]
+    kept = int(size * random.uniform(0.45, 0.9))
+    start = (size - kept) // 2 if random.random() < 0.6 else int(random.integers(0, size - kept + 1))
+    sheet = np.full_like(film, int(random.choice((0, 0, 0, 255, 128, int(film[0, 0])))))
+    if random.random() < 0.7:
+        sheet[:, start : start + kept] = cv2.resize(film, (kept, size), interpolation=cv2.INTER_AREA)
+    else:
+        sheet[start : start + kept] = cv2.resize(film, (size, kept), interpolation=cv2.INTER_AREA)
+    return sheet
 
 
 def exposed(film: np.ndarray, random: np.random.Generator) -> np.ndarray:

@@ -120,8 +120,8 @@ _GATE: dict[str, dict[Language, str]] = {
         "ko": "소아로 보입니다. 성인 영상으로 학습된 모델이므로 점수에 의존하지 마세요.",
     },
     "photograph": {
-        "en": "This is a photograph of a film; scores are less reliable, so use the original if possible.",
-        "ko": "영상을 촬영한 사진입니다. 점수의 신뢰도가 낮으니 가능하면 원본 파일을 사용해 주세요.",
+        "en": "This is a photo or screenshot of a film; scores are less reliable, so use the original file.",
+        "ko": "촬영하거나 캡처한 영상입니다. 점수의 신뢰도가 낮으니 가능하면 원본을 사용해 주세요.",
     },
 }
 

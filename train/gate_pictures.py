@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
+_LETTERS = np.array(list("abcdefghijklmnoprstuvwxyz0123456789 .:/-"))
+
 Draw = Callable[[], np.ndarray]
 """Gives another film at random, (size, size) uint8."""
 
@@ -20,7 +22,7 @@ def part_of(film: np.ndarray, random: np.random.Generator) -> np.ndarray:
     size = film.shape[0]
     keep = int(size * random.uniform(0.36, 0.6))
     match random.integers(5):
-        case 0 | 1 as side:  # also when the spine is left, a lung is not
+        case 0 | 1 as side:  # a little past the spine is still one lung alone
             keep += int(size * random.uniform(0, 0.04))
             part = film[:, size - keep :] if side else film[:, :keep]
         case 2:
@@ -75,10 +77,7 @@ def photographed(film: np.ndarray, ground: np.ndarray, random: np.random.Generat
     angle = random.normal(0, 0.12)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     corners = (corners @ turn.T + middle).astype(np.float32)
-    own = np.array([[0, 0], [size, 0], [size, size], [0, size]], np.float32)
-    matrix = cv2.getPerspectiveTransform(own, corners)
-    there = cv2.warpPerspective(np.full_like(film, 255), matrix, (size, size))
-    shades: np.ndarray = cv2.warpPerspective(film, matrix, (size, size)).astype(np.float32)
+    shades, there = _in_perspective(film, corners)
     frame = int(random.integers(0, 6))
     if frame:  # the rim of a screen or of a light box
         rim = cv2.dilate(there, np.ones((2 * frame + 1, 2 * frame + 1), np.uint8))
@@ -107,16 +106,23 @@ def on_light_box(film: np.ndarray, random: np.random.Generator) -> np.ndarray:
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32) * reach * size / 2
     corners *= np.exp(random.uniform(-0.1, 0.1, 2))
     corners += random.uniform(-0.04, 0.04, (4, 2)) * size + size / 2
-    own = np.array([[0, 0], [size, 0], [size, size], [0, size]], np.float32)
-    matrix = cv2.getPerspectiveTransform(own, corners.astype(np.float32))
-    there = cv2.warpPerspective(np.full_like(film, 255), matrix, (size, size))
+    shades, there = _in_perspective(film, corners)
     # The plate shines through what is dark.
-    shades = cv2.warpPerspective(film, matrix, (size, size)) * random.uniform(0.7, 0.95)
-    shades = shades + random.uniform(0, 40)
+    shades = shades * random.uniform(0.7, 0.95) + random.uniform(0, 40)
     picture = np.where(there > 0, shades, room.astype(np.float32))
     if random.random() < 0.6:
         picture = picture + blob(size, random, 0.05, 0.25) * random.uniform(30, 140)
     return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def _in_perspective(film: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The film with its corners (4, 2; x, y, clockwise from the upper left) there, float32, and 255 where it
+    lies."""
+    size = film.shape[0]
+    own = np.array([[0, 0], [size, 0], [size, size], [0, size]], np.float32)
+    matrix = cv2.getPerspectiveTransform(own, corners.astype(np.float32))
+    shades = cv2.warpPerspective(film, matrix, (size, size)).astype(np.float32)
+    return shades, np.asarray(cv2.warpPerspective(np.full_like(film, 255), matrix, (size, size)))
 
 
 def on_screen(film: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -181,12 +187,11 @@ def write_lines(
 ) -> None:
     """Lines of words onto `sheet` (rows, columns) itself, of a letter size of `least` to `most`; `share` of
     the lines are written."""
-    letters = np.array(list("abcdefghijklmnoprstuvwxyz0123456789 .:/-"))
     size = random.uniform(least, most)
     step = int(random.integers(int(30 * size) + 3, int(30 * size) + 14))
     for y in range(step, sheet.shape[0], step):
         if random.random() < share:
-            words = "".join(random.choice(letters, int(random.integers(4, 60))))
+            words = "".join(random.choice(_LETTERS, int(random.integers(4, 60))))
             left = int(random.integers(2, max(sheet.shape[1] // 5, 3)))
             line = np.ascontiguousarray(sheet)
             cv2.putText(line, words, (left, y), cv2.FONT_HERSHEY_SIMPLEX, size, ink, 1, cv2.LINE_AA)
@@ -282,7 +287,6 @@ def form_sheet(size: int, random: np.random.Generator, picture: np.ndarray | Non
     ink = 220 if dark else int(random.integers(0, 80))
     y = int(random.integers(6, 20))
     scale = random.uniform(0.22, 0.5)
-    letters = np.array(list("abcdefghijklmnoprstuvwxyz0123456789 .:/-"))
     while y < size - 6:
         if random.random() < 0.12:
             cv2.line(sheet, (6, y), (size - 6, y), ink, 1)
@@ -290,7 +294,7 @@ def form_sheet(size: int, random: np.random.Generator, picture: np.ndarray | Non
             left, high = int(random.integers(4, size // 2)), int(random.integers(10, 40))
             cv2.rectangle(sheet, (left, y), (int(random.integers(left + 8, size)), y + high), ink, 1)
         else:
-            words = "".join(random.choice(letters, int(random.integers(5, 60))))
+            words = "".join(random.choice(_LETTERS, int(random.integers(5, 60))))
             left = int(random.integers(4, size // 3))
             cv2.putText(sheet, words, (left, y), cv2.FONT_HERSHEY_SIMPLEX, scale, ink, 1, cv2.LINE_AA)
         y += int(random.integers(8, 22))

@@ -182,25 +182,32 @@ def chosen_members(
     so_far: tuple[str, ...] = (),
     unseen: dict[tuple[str, ...], float] | None = None,
 ) -> tuple[str, ...]:
-    """The nets that held best elsewhere of those that come within chance of the best merit.
+    """The nets that read: of those that held best elsewhere, within chance of each other, the best merit.
 
     `anchors`, the nets that alone held best in a hospital they never saw, are members in any case: films of
     the hospitals trained on cannot tell their worth. `unseen`: how nets together held in hospitals they never
-    saw (`held_elsewhere`), which decides where it is known of several within chance.
+    saw (`held_elsewhere`), which decides where it is known of several; a user's hospital is none of those
+    trained on.
 
-    Where it is not, the most nets, and of as many the better: nets of different making hold better together,
-    and only several can disagree. The nets that read `so_far` then go on with the anchors where that is
-    within chance of the best: what differs by chance alone is no reason to measure anew all that hangs on
-    them.
+    Where it is not, those within chance of the best merit: the most nets, and of as many the better, since
+    nets of different making hold better together, and only several can disagree. The nets that read `so_far`
+    then go on with the anchors where that is within chance of the best: what differs by chance alone is no
+    reason to measure anew all that hangs on them.
     """
     merits = {names: merit for names, merit in merits.items() if anchors <= set(names)}
-    best = max(merits.values())
-    near = [names for names, merit in merits.items() if merit >= best - CHANCE]
-    known = {names: held for names, held in (unseen or {}).items() if names in near}
+    known = {names: held for names, held in (unseen or {}).items() if names in merits}
     if len(known) > 1:
-        return max(known, key=lambda names: (known[names], merits[names]))
+        held_best = _within_chance(known)
+        return max(held_best, key=lambda names: (merits[names], known[names]))
+    near = _within_chance(merits)
     going_on = anchors | set(so_far) if so_far else set()
     return max(near, key=lambda names: (set(names) == going_on, len(names), merits[names]))
+
+
+def _within_chance(values: dict[tuple[str, ...], float]) -> list[tuple[str, ...]]:
+    """Those that the best does not lead by more than chance."""
+    best = max(values.values())
+    return [names for names, value in values.items() if value >= best - CHANCE]
 
 
 def _merit(validation: Predictions, settings: Settings) -> dict[str, float]:

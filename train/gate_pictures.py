@@ -46,9 +46,10 @@ def several(draw: Draw, random: np.random.Generator) -> np.ndarray:
     another."""
     first = draw()
     size = first.shape[0]
-    if random.random() < 0.15:
-        sheet, side = np.array(first), int(size * random.uniform(0.28, 0.45))
-        top, left = (int(random.choice((0, size - side))) for _ in range(2))
+    if random.random() < 0.25:
+        sheet, side = np.array(first), int(size * random.uniform(0.25, 0.48))
+        edge = int(random.integers(0, size // 16))
+        top, left = (int(random.choice((edge, size - side - edge))) for _ in range(2))
         sheet[top : top + side, left : left + side] = resized(draw(), side)
         return sheet
     rows, columns = ((1, 2), (2, 1), (2, 2), (1, 3), (3, 3), (2, 3))[random.integers(6)]
@@ -96,21 +97,23 @@ def photographed(film: np.ndarray, ground: np.ndarray, random: np.random.Generat
 
 
 def on_light_box(film: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """A photograph of a film that hangs on a bright plate, the dark room around it."""
+    """A photograph of a film that hangs on a bright plate, straight or not, the dark room or the frame of the
+    plate at some of its sides."""
     size = film.shape[0]
-    room = np.clip(random.uniform(0, 110) + 40 * cloud(size, random, size / 5), 0, 255).astype(np.uint8)
-    plate = int(random.integers(200, 256))
-    edges = (size * random.uniform(0.0, 0.14, 4)).astype(int)
-    room[edges[0] : size - edges[1], edges[2] : size - edges[3]] = plate
-    reach = random.uniform(0.6, 0.86)
-    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32) * reach * size / 2
-    corners *= np.exp(random.uniform(-0.1, 0.1, 2))
-    corners += random.uniform(-0.04, 0.04, (4, 2)) * size + size / 2
+    room = np.clip(random.uniform(0, 110) + 40 * cloud(size, random, size / 5), 0, 255)
+    plate = random.uniform(195, 255) - random.choice((0, 15, 40)) * cloud(size, random, size / 4)
+    edges = (size * random.uniform(0.0, 0.14, 4) * (random.random(4) < 0.6)).astype(int)
+    inside = slice(edges[0], size - edges[1]), slice(edges[2], size - edges[3])
+    room[inside] = plate[inside]
+    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32)
+    corners *= random.uniform(0.5, 0.9, 2) * size / 2
+    corners += random.uniform(-0.05, 0.05, 2) * size + size / 2
+    corners += random.choice((0, 0.01, 0.04)) * random.uniform(-1, 1, (4, 2)) * size
     shades, there = _in_perspective(film, corners)
-    # The plate shines through what is dark.
-    shades = shades * random.uniform(0.7, 0.95) + random.uniform(0, 40)
-    picture = np.where(there > 0, shades, room.astype(np.float32))
-    if random.random() < 0.6:
+    if random.random() < 0.6:  # the plate shines through what is dark
+        shades = shades * random.uniform(0.7, 0.95) + random.uniform(0, 40)
+    picture = np.where(there > 0, shades, room)
+    if random.random() < 0.5:
         picture = picture + blob(size, random, 0.05, 0.25) * random.uniform(30, 140)
     return np.clip(picture, 0, 255).astype(np.uint8)
 
@@ -140,7 +143,10 @@ def on_screen(film: np.ndarray, random: np.random.Generator) -> np.ndarray:
         bar[(side + 2) % 4] = box[side] = inner
         top, left, bottom, right = bar
         screen[top:bottom, left:right] = np.clip(grey + int(random.integers(-30, 60)), 0, 255)
-        write_lines(screen[top:bottom, left:right], random, words, 0.18, 0.4)
+        if random.random() < 0.7:
+            write_lines(screen[top:bottom, left:right], random, words, 0.18, 0.4)
+        else:
+            _buttons(screen[top:bottom, left:right], random, words)
     top, left, bottom, right = box
     high, wide = bottom - top, right - left
     if random.random() < 0.7:  # the film's own ground
@@ -158,6 +164,19 @@ def on_screen(film: np.ndarray, random: np.random.Generator) -> np.ndarray:
         screen[rim : size - rim, rim : size - rim] = int(random.choice((8, 20, 200)))
         screen[edge : size - edge, edge : size - edge] = small
     return screen
+
+
+def _buttons(bar: np.ndarray, random: np.random.Generator, tone: int) -> None:
+    """A row of boxes onto `bar` (rows, columns) itself, along its longer side, filled or not."""
+    long = bar if bar.shape[0] >= bar.shape[1] else bar.T
+    across = long.shape[1]
+    deep = max(3, int(across * random.uniform(0.3, 1.2)))
+    rim, margin = int(random.choice((1, across))), across // 8
+    for top in range(margin, int(long.shape[0] * random.uniform(0.3, 1)) - deep, deep + margin + 2):
+        box = long[top : top + deep, margin : across - margin]
+        inner = np.array(box[rim:-rim, rim:-rim])
+        box[:] = tone
+        box[rim:-rim, rim:-rim] = inner
 
 
 def on_page(film: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -361,7 +380,7 @@ def padded(film: np.ndarray, random: np.random.Generator) -> np.ndarray:
     size = film.shape[0]
     kept = int(size * random.uniform(0.45, 0.9))
     start = (size - kept) // 2 if random.random() < 0.6 else int(random.integers(0, size - kept + 1))
-    sheet = np.full_like(film, int(random.choice((0, 0, 0, 255, 128, int(film[0, 0])))))
+    sheet = np.full_like(film, int(random.choice((0, 0, 0, 0, 255, 128, int(film[0, 0])))))
     if random.random() < 0.7:
         sheet[:, start : start + kept] = cv2.resize(film, (kept, size), interpolation=cv2.INTER_AREA)
     else:
@@ -378,12 +397,13 @@ def exposed(film: np.ndarray, random: np.random.Generator) -> np.ndarray:
     matrix = cv2.getRotationMatrix2D((size / 2, size / 2), angle, float(1 + 2 * edge))
     matrix[:, :2] *= stretch[:, None]
     matrix[:, 2] += random.uniform(-0.03, 0.03, 2) * size
-    border = int(random.choice((0, 0, 0, 255)))
+    # Seldom white: a film on a light box looks like that.
+    border = 255 if random.random() < 0.05 else 0
     film = np.asarray(cv2.warpAffine(film, matrix, (size, size), borderValue=border))
     if random.random() < 0.2:  # collimation
         for axis in (0, 1):
             band = int(random.integers(0, size // 9))
-            (film if axis else film.T)[:, :band] = int(random.choice((0, 0, 255)))
+            (film if axis else film.T)[:, :band] = 255 if random.random() < 0.15 else 0
     if random.random() < 0.3:
         small = int(random.integers(56, size))
         film = resized(resized(film, small), size)

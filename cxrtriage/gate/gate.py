@@ -38,19 +38,24 @@ _TURNS_MIRRORED = [0, 3, 2, 1]
 # Kinds that show no chest film in any way.
 _FOREIGN = ("ct", "other_xray", "other_scan", "not_medical")
 _CACHED = 224  # the size at which films were equalised for training
+# Of a margin around a film, at that size: rows, how far apart its shades may be and how bright it is of the
+# film's range, and at how many sides it must lie.
+_MARGIN_LEAST, _MARGIN_EVEN, _MARGIN_BRIGHT, _MARGIN_SIDES = 5, 0.03, 0.7, 3
 
 
 @dataclass(frozen=True)
 class Thresholds:
     """On the net's chances, set on validation films; `distance` is in the units of `GateNet.distance`, and
-    `view` is the least chance of a view for it to be said. Over a chance of `foreign` that it is a scan,
-    another X-ray or nothing medical, a picture is neither a part nor a photograph of a chest film: of these
-    the net is hardly ever in doubt, while forms and legs often look like them."""
+    `view` is the least chance of a view for it to be said. `photograph`: of the chance that it is a frontal
+    film, whole or photographed, the share that it is photographed. Over a chance of `foreign` that it is a
+    scan, another X-ray or nothing medical, a picture is neither a part nor a photograph of a chest film: of
+    these the net is hardly ever in doubt, while forms and legs often look like them."""
 
     frontal: float = 0.5
+    photograph: float = 0.5
     inverted: float = 0.5
     turned: float = 0.5
-    mirrored: float = 0.9
+    mirrored: float = 0.98
     child: float = 0.98
     distance: float = 3.0
     view: float = 0.5
@@ -105,6 +110,12 @@ class Look:
     @property
     def frontal(self) -> float:
         return self.kinds["frontal_chest"]
+
+    @property
+    def photographed(self) -> float:
+        """Of the chance of a frontal film, whole or photographed, the share that it is photographed."""
+        photograph = self.kinds["photograph_of_film"]
+        return photograph / max(photograph + self.frontal, 1e-9)
 
     @property
     def foreign(self) -> float:
@@ -185,7 +196,7 @@ class Gate:
             righting.append("inverted")
         if not codes and turns:
             righting.append("rotated_180" if turns == 2 else "rotated_90")
-        cautions = [] if codes else self._cautions(look, film)
+        cautions = [] if codes else self._cautions(look, film, invert)
         ordered = sorted([*codes, *righting], key=_REFUSING.index)
         verdict: Verdict = "refused" if ordered else "cautioned" if cautions else "accepted"
         view = film.view or ("lateral" if "lateral" in codes else None)
@@ -245,9 +256,10 @@ class Gate:
             return None
         return "AP" if chance > 0.5 else "PA"
 
-    def _cautions(self, look: Look, film: Film) -> list[str]:
+    def _cautions(self, look: Look, film: Film, invert: bool) -> list[str]:
         codes = []
-        if look.kinds["photograph_of_film"] > look.frontal:
+        pixels = np.float32(1.0) - film.pixels if invert else film.pixels
+        if look.photographed > self.thresholds.photograph or in_bright_frame(pixels):
             codes.append("photograph")
         if look.signs["mirrored"] > self.thresholds.mirrored:
             codes.append("mirrored")
@@ -282,6 +294,27 @@ def measured_codes(film: Film) -> tuple[str, ...]:
     if high < _DARK:
         return ("too_dark",)
     return ("flat",) if high - low < _FLAT else ()
+
+
+def in_bright_frame(pixels: np.ndarray) -> bool:
+    """Whether at three sides or more of (rows, columns) float in 0..1 lies an even bright margin, as of a
+    light box or a sheet of paper that the film lies on.
+
+    Of 3,107 films of the tables, taken one in two, one has such a margin.
+    """
+    small = cv2.resize(pixels, (_CACHED, _CACHED), interpolation=cv2.INTER_AREA)
+    low, high = float(small.min()), float(small.max())
+    if high <= low:
+        return False
+    small = (small - low) / (high - low)
+    sides = 0
+    for turns in range(4):
+        turned = np.rot90(small, turns)
+        # The frame of the box may cross the ends of a row.
+        least, most = np.quantile(turned, (0.1, 0.9), axis=1)
+        deep = int(np.argmin(np.append(most - least <= _MARGIN_EVEN, False)))
+        sides += deep >= _MARGIN_LEAST and float(np.median(turned[:deep])) > _MARGIN_BRIGHT
+    return sides >= _MARGIN_SIDES
 
 
 def righted(film: Film, result: GateResult) -> Film:

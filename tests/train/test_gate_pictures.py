@@ -69,11 +69,17 @@ def test_several_films_may_be_one_in_the_corner_of_another():
     insets = 0
     for seed in range(60):
         picture = made.several(draw, np.random.default_rng(seed))
-        corners = [picture[0, 0], picture[0, -1], picture[-1, 0], picture[-1, -1]]
-        shades = np.unique(picture)
-        # Of four corners one is another film, and there is nothing between the two.
-        insets += len(shades) == 2 and sorted(np.unique(corners, return_counts=True)[1].tolist()) == [1, 3]
-    assert 3 <= insets <= 20
+        shades, areas = np.unique(picture, return_counts=True)
+        if len(shades) != 2 or areas.min() > 0.24 * SIDE**2:
+            continue
+        # What is not the film itself is a square in one corner, at most a sixteenth away from it.
+        insets += 1
+        rows, columns = np.nonzero(picture == shades[areas.argmin()])
+        assert areas.min() == (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
+        assert np.ptp(rows) == np.ptp(columns)
+        for places in (rows, columns):
+            assert min(places.min(), SIDE - 1 - places.max()) < SIDE // 16
+    assert 5 <= insets <= 30
 
 
 @pytest.mark.skipif(

@@ -37,6 +37,9 @@ _BRIGHT, _DARK = 0.97, 0.03
 _TURNS_MIRRORED = [0, 3, 2, 1]
 # Kinds that show no chest film in any way.
 _FOREIGN = ("ct", "other_xray", "other_scan", "not_medical")
+# No frontal film has more of their chance: of 1,031 test films none has 0.02, of 634 of hospitals that the
+# net was not taught none 0.07. A CT scout, which else looks like a film, has 0.11.
+_FOREIGN_MOST = 0.1
 _CACHED = 224  # the size at which films were equalised for training
 # Of a margin around a film, at that size: rows, how far apart its shades may be and how bright it is of the
 # film's range, and at how many sides it must lie.
@@ -240,7 +243,8 @@ class Gate:
         photograph = look.kinds["photograph_of_film"]
         foreign = look.foreign > limits.foreign
         # A photograph of a film shows a film: it is cautioned.
-        if look.frontal + photograph < limits.frontal or (photograph > look.frontal and foreign):
+        frontal = look.frontal + photograph >= limits.frontal and look.foreign <= _FOREIGN_MOST
+        if not frontal or (photograph > look.frontal and foreign):
             chances = {"lateral": look.kinds["lateral_chest"], "cropped": look.kinds["part_of_chest"]}
             # All that shows no single chest film has one code.
             chances["not_frontal_chest"] = 1 - sum(chances.values()) - look.frontal

@@ -216,6 +216,8 @@ def test_a_mirror_image_is_told_from_its_film_and_else_alike(monkeypatch):
         ({"photograph_of_film": 0.9, "not_medical": 0.08}, "not_frontal_chest"),
         ({"photograph_of_film": 0.9, "not_medical": 0.03}, "photograph"),
         ({"lateral_chest": 0.6, "ct": 0.3}, "lateral"),
+        # However much it looks like a film: a CT scout.
+        ({"ct": 0.11}, "not_frontal_chest"),
     ],
 )
 def test_kinds_that_have_one_code_count_together(chances, code, monkeypatch):

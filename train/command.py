@@ -71,6 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gate.add_argument("--steps", type=int, help="end after so many steps, to try the whole path")
     gate.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
     gate.set_defaults(run=_gate)
+    opacities = commands.add_parser("opacities", help="train the net that marks opacities of the lungs")
+    opacities.add_argument("--config", type=Path, required=True)
+    opacities.add_argument("--steps", type=int, help="end after so many steps, to try the whole path")
+    opacities.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
+    opacities.set_defaults(run=_opacities)
 
     writing = commands.add_parser("writing", help="fit and measure the finder of writing burned into films")
     writing.add_argument("--results", type=Path, default=RESULTS, help="folder of results")
@@ -194,6 +199,14 @@ def _gate(options: argparse.Namespace) -> int:
         name = f"{settings.name}-without-{'-'.join(options.exclude)}"
         settings = replace(settings, name=name, exclude=tuple(options.exclude))
     card = train_gate(settings, options.runs, steps=options.steps)
+    print(f"{options.runs / card.name / card.name}.safetensors {card.sha256[:12]}")
+    return 0
+
+
+def _opacities(options: argparse.Namespace) -> int:
+    from train.opacity_finder import read_opacity_settings, train_opacities
+
+    card = train_opacities(read_opacity_settings(options.config), options.runs, steps=options.steps)
     print(f"{options.runs / card.name / card.name}.safetensors {card.sha256[:12]}")
     return 0
 

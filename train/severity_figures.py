@@ -18,6 +18,7 @@ from cxrtriage.reading.severity import Told, calibrated_array, category_of, coun
 from cxrtriage.reading.severity_card import SCALES, SEVERITY_FILE, SeverityCard
 from cxrtriage.weights import load_net, read_card
 from train.figures import ROUNDS
+from train.opacity_finder import LEAST, OpacityFinder
 from train.pasting import SHAPES, paste_opacities
 from train.settings import SettingsError
 from train.severity import SeverityData, settings_of_card
@@ -74,9 +75,9 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
     data = SeverityData(settings, runs)
     folds = data.folds()
     nets = {int(card.settings["fold"]) - 1: load_net(card, weights) for card in cards}
-    zone_models = ZoneModels(data, weights)
-    unseen = said_by(data, {fold: [net] for fold, net in nets.items()}, folds, zone_models)
-    together = said_by(data, {-1: list(nets.values())}, folds, zone_models)
+    zone_models, finder = ZoneModels(data, weights), OpacityFinder.load(weights)
+    unseen = said_by(data, {fold: [net] for fold, net in nets.items()}, folds, zone_models, finder)
+    together = said_by(data, {-1: list(nets.values())}, folds, zone_models, finder)
     told = fit_told(unseen[1], data, unseen[0])
     held = _scored(data, unseen, told)
     test = _scored(data, together, told)
@@ -87,7 +88,9 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
         "category": category_accuracy(test),
         "without_opacity": without_opacity(data, together, told),
         "pasted": {
-            name: pasted_zones(data, array_by(list(nets.values()), zone_models), shapes, told, films=_PASTED)
+            name: pasted_zones(
+                data, array_by(list(nets.values()), zone_models, finder), shapes, told, films=_PASTED
+            )
             for name, shapes in {**{shape: (shape,) for shape in SHAPES}, "all": SHAPES}.items()
         },
         "by_extent": by_extent(test),
@@ -107,6 +110,8 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
         {name: digits[:12] for name, digits in zone_models.checksums.items()},
         zone_models.share,
         zone_models.array_share,
+        {name: digits[:12] for name, digits in finder.checksums.items()},
+        LEAST,
     )
     figures["coverage"] = {name: coverage(test, card, name) for name in SCALES}
     card = replace(card, figures=figures)
@@ -129,22 +134,33 @@ def said_by(
     nets: dict[int, list[torch.nn.Module]],
     folds: np.ndarray,
     zone_models: ZoneModels,
+    finder: OpacityFinder,
 ) -> Said:
-    """Index of the films of these folds (all scored, well ones of val and test), and the mean output of nets
-    and zone models, as a film is read."""
+    """Index of the films of these folds (all scored, well ones of val and test), and what nets, zone models
+    and the opacity finder say together, as a film is read."""
     well = data.split("val", "test") & ~data.scored
     index = np.flatnonzero(np.isin(folds, list(nets)) & (data.scored | well))
     parts: dict[str, list[np.ndarray]] = {"array": [], "brixia": [], "extent": [], "opacity": []}
-    scale, shift = data.settings.input.scale_and_shift
     for number in index:
-        film = torch.from_numpy(data.images[number].astype(np.float32) * scale + shift)[None, None]
-        zones = torch.from_numpy(data.zones[number])[None]
+        film, zones = _asked(data, number)
         with torch.inference_mode():
             said = [net(film, zones) for net in nets[int(folds[number])]]
         for part, values in parts.items():
             values.append(torch.stack([getattr(one, part)[0] for one in said]).double().mean(dim=0).numpy())
     outputs = {part: np.array(values) for part, values in parts.items()}
-    return index, zone_models.mixed_with(outputs, index, folds)
+    outputs = zone_models.mixed_with(outputs, index, folds)
+    array = [
+        finder.raised(said, *_asked(data, number))
+        for number, said in zip(index, outputs["array"], strict=True)
+    ]
+    return index, {**outputs, "array": np.array(array).reshape(outputs["array"].shape)}
+
+
+def _asked(data: SeverityData, number: np.integer[Any]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Film (1, 1, size, size) and zones (1, size, size) as the nets take them."""
+    scale, shift = data.settings.input.scale_and_shift
+    film = torch.from_numpy(data.images[number].astype(np.float32) * scale + shift)
+    return film[None, None], torch.from_numpy(data.zones[number])[None]
 
 
 def fit_told(parts: dict[str, np.ndarray], data: SeverityData, index: np.ndarray) -> Told:
@@ -344,16 +360,18 @@ def by_extent(scored: Scored) -> dict[str, Any]:
 
 
 def array_by(
-    nets: Sequence[torch.nn.Module], zone_models: ZoneModels | None = None
+    nets: Sequence[torch.nn.Module],
+    zone_models: ZoneModels | None = None,
+    finder: OpacityFinder | None = None,
 ) -> Callable[[torch.Tensor, torch.Tensor], np.ndarray]:
-    """What these nets and models together say of a film (1, 1, size, size) with its zones: (6,) chances."""
+    """What all of these together say of a film (1, 1, size, size) with its zones: (6,) chances."""
 
     def array(film: torch.Tensor, zones: torch.Tensor) -> np.ndarray:
         with torch.inference_mode():
             said = torch.stack([net(film, zones).array[0] for net in nets]).double().mean(dim=0).numpy()
-        if zone_models is None or not zone_models.cards:
-            return np.asarray(said)
-        return mixed_chances(said, zone_models.array(film, zones), zone_models.array_share)
+        if zone_models is not None and zone_models.cards:
+            said = mixed_chances(said, zone_models.array(film, zones), zone_models.array_share)
+        return np.asarray(said) if finder is None else finder.raised(said, film, zones)
 
     return array
 

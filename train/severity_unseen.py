@@ -12,6 +12,7 @@ import numpy as np
 
 from cxrtriage.nets.severity import EXTENT, OPACITY
 from cxrtriage.weights import load_net, read_card
+from train.opacity_finder import OpacityFinder
 from train.severity import SeverityData, settings_of_card
 from train.severity_figures import Scored, fit_told, said_by
 from train.zone_models import ZoneModels, zone_model_checksums
@@ -27,7 +28,11 @@ def severity_nets(weights: Path) -> dict[str, str]:
 
 def severity_checksums(weights: Path) -> dict[str, str]:
     """sha256 of all that reads severity, by name."""
-    return {**severity_nets(weights), **zone_model_checksums(weights)}
+    return {
+        **severity_nets(weights),
+        **zone_model_checksums(weights),
+        **OpacityFinder.load(weights).checksums,
+    }
 
 
 def unseen_scores(weights: Path, runs: Path) -> dict[str, Scored]:
@@ -37,8 +42,8 @@ def unseen_scores(weights: Path, runs: Path) -> dict[str, Scored]:
     nets = {int(card.settings["fold"]) - 1: load_net(card, weights) for card in cards}
     data = SeverityData(settings_of_card(cards[0]), runs)
     folds = data.folds()
-    zone_models = ZoneModels(data, weights)
-    index, parts = said_by(data, {fold: [net] for fold, net in nets.items()}, folds, zone_models)
+    beside = ZoneModels(data, weights), OpacityFinder.load(weights)
+    index, parts = said_by(data, {fold: [net] for fold, net in nets.items()}, folds, *beside)
     said = {scale: np.full(len(index), np.nan) for scale in SCALES}
     for fold in nets:
         own = folds[index] == fold
@@ -48,7 +53,7 @@ def unseen_scores(weights: Path, runs: Path) -> dict[str, Scored]:
             said[scale][own] = scores[scale]
     # Well test films are many and are not asked for here.
     asked = np.where(data.scored, folds, -2)
-    test, of_test = said_by(data, {-1: list(nets.values())}, asked, zone_models)
+    test, of_test = said_by(data, {-1: list(nets.values())}, asked, *beside)
     scores = fit_told(parts, data, index).scores(of_test)
     of_scales = {scale: scores[scale] for scale in SCALES}
     return {"unseen": _known(data, index, said), "test": _known(data, test, of_scales)}

@@ -11,12 +11,14 @@ from cxrtriage.nets.classifier import FilmClassifier
 from cxrtriage.nets.ct_lesion import CtLesionNet
 from cxrtriage.nets.gate import GateNet
 from cxrtriage.nets.lungs import LungNet
+from cxrtriage.nets.opacities import OpacityNet
 from cxrtriage.nets.severity import SeverityNet, ZoneModel
 from cxrtriage.nets.transformer import Patches, TransformerClassifier
 
 LUNG_UNET = "lung_unet"
 SEVERITY = "severity"
 ZONE_MODEL = "zone_model"
+OPACITY_FINDER = "opacity_finder"
 CT_LESION = "ct_lesion"
 GATE = "gate"
 # Stage of a stem whose map the transformer reads: stride 16 leaves it something to do, the last stage is
@@ -31,7 +33,7 @@ def classifiers() -> tuple[str, ...]:
 
 def architectures() -> tuple[str, ...]:
     """Names that `build` knows."""
-    return (*classifiers(), LUNG_UNET, SEVERITY, ZONE_MODEL, CT_LESION, GATE)
+    return (*classifiers(), LUNG_UNET, SEVERITY, ZONE_MODEL, OPACITY_FINDER, CT_LESION, GATE)
 
 
 def build(name: str, **options: Any) -> nn.Module:
@@ -39,9 +41,10 @@ def build(name: str, **options: Any) -> nn.Module:
 
     `options` are those of `FilmClassifier`, of `TransformerClassifier` (with `backbone`, the name of its
     stem's architecture, or for `vit` `patch`, the side of a patch), of `LungNet` for `lung_unet`, of
-    `CtLesionNet` for `ct_lesion`, of `GateNet` for `gate`, of `ZoneModel` for `zone_model`, or of
-    `SeverityNet` for `severity` (with `trunk`, the options of its `corpus_vit`); JSON types only, so that
-    they travel on a card. Raises ValueError for a name that is not in `architectures()`.
+    `CtLesionNet` for `ct_lesion`, of `GateNet` for `gate`, of `ZoneModel` for `zone_model`, of
+    `OpacityNet` for `opacity_finder`, or of `SeverityNet` for `severity` (with `trunk`, the options of its
+    `corpus_vit`); JSON types only, so that they travel on a card. Raises ValueError for a name that is not in
+    `architectures()`.
     """
     if name == LUNG_UNET:
         return LungNet(**options)
@@ -49,6 +52,8 @@ def build(name: str, **options: Any) -> nn.Module:
         return GateNet(**options)
     if name == ZONE_MODEL:
         return ZoneModel(**options)
+    if name == OPACITY_FINDER:
+        return OpacityNet(**options)
     if name == CT_LESION:
         return CtLesionNet(**options)
     if name == SEVERITY:

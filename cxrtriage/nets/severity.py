@@ -95,17 +95,10 @@ class SeverityNet(nn.Module):
 
     def _pooled(self, chances: Tensor, zones: Tensor) -> Tensor:
         """(films, rows, columns) chances of a lesion -> (films, 6), one a zone; 0 where a zone is empty."""
-        inside = zone_shares(zones, chances.shape[-1]) > 0.5
-        here = torch.where(inside, chances[:, None], chances.new_zeros(()))
-        flat, places = here.flatten(2), inside.flatten(2).sum(dim=2)
-        if self.pooling == "max":
-            return flat.amax(dim=2)
-        if self.pooling == "mean":
-            return flat.sum(dim=2) / places.clamp_min(1)
-        ordered = flat.sort(dim=2, descending=True).values
-        wanted = (places * _TOP).ceil().clamp_min(1)
-        kept = torch.arange(flat.shape[2], device=flat.device) < wanted[..., None]
-        return (ordered * kept).sum(dim=2) / wanted
+        if self.pooling == "top":
+            return of_strongest(chances, zones, _TOP)
+        here, places = _by_zone(chances, zones)
+        return here.amax(dim=2) if self.pooling == "max" else here.sum(dim=2) / places.clamp_min(1)
 
 
 class ZoneModel(nn.Module):
@@ -159,6 +152,23 @@ def beside_others(of_zones: Tensor) -> Tensor:
     """(films, 6, width) means over zones -> (films, 6, 2 width): a zone's own, and their distance from the
     mean of the film's zones."""
     return torch.cat([of_zones, of_zones - of_zones.mean(dim=1, keepdim=True)], dim=2)
+
+
+def of_strongest(chances: Tensor, zones: Tensor, share: float) -> Tensor:
+    """(films, rows, columns) chances, (films, size, size) zone numbers -> (films, 6), mean of the strongest
+    `share` of a zone's places; 0 where a zone is empty."""
+    here, places = _by_zone(chances, zones)
+    ordered = here.sort(dim=2, descending=True).values
+    wanted = (places * share).ceil().clamp_min(1)
+    kept = torch.arange(here.shape[2], device=here.device) < wanted[..., None]
+    return (ordered * kept).sum(dim=2) / wanted
+
+
+def _by_zone(chances: Tensor, zones: Tensor) -> tuple[Tensor, Tensor]:
+    """(films, 6, places) chances within each zone, 0 outside it, and (films, 6) its number of places."""
+    inside = zone_shares(zones, chances.shape[-1]) > 0.5
+    here = torch.where(inside, chances[:, None], chances.new_zeros(()))
+    return here.flatten(2), inside.flatten(2).sum(dim=2)
 
 
 def zone_shares(zones: Tensor, side: int) -> Tensor:

@@ -113,10 +113,11 @@ class SeverityReader:
         cards: list[Card],
         nets: list[torch.nn.Module],
         zone_readers: Sequence[ZoneReader] = (),
+        finder: tuple[Card, torch.nn.Module] | None = None,
     ) -> None:
-        self.card, self.nets, self.zone_readers = card, nets, zone_readers
+        self.card, self.nets, self.zone_readers, self.finder = card, nets, zone_readers, finder
         self.net_cards = cards
-        self.cards = [*cards, *(one.card for one in zone_readers)]
+        self.cards = [*cards, *(one.card for one in zone_readers), *([finder[0]] if finder else [])]
         with parts_of(cards[0]):
             self.form = InputForm.from_dict(cards[0].input)
         if any(other.input != cards[0].input for other in self.cards):
@@ -130,13 +131,15 @@ class SeverityReader:
             return None
         cards = [read_card(name, folder) for name in card.members]
         zone_readers = [ZoneReader.load(name, folder) for name in card.zone_models]
-        for one in [*cards, *(reader.card for reader in zone_readers)]:
+        finders = [read_card(name, folder) for name in card.opacity_finder]
+        for one in [*cards, *(reader.card for reader in zone_readers), *finders]:
             if not one.sha256.startswith(card.checksums[one.name]):
                 raise WeightsError(
                     "weights_damaged",
                     f"{one.name} is not the net that was measured for severity; fetch the weights again.",
                 )
-        return cls(card, cards, [load_net(one, folder) for one in cards], zone_readers)
+        finder = (finders[0], load_net(finders[0], folder)) if finders else None
+        return cls(card, cards, [load_net(one, folder) for one in cards], zone_readers, finder)
 
     @property
     def lungs(self) -> dict[str, str]:
@@ -154,6 +157,7 @@ class SeverityReader:
         with torch.no_grad():
             said = [net(inputs, numbers) for net in self.nets]
             of_zones = [reader.look(inputs, numbers) for reader in self.zone_readers]
+            marked = self.finder[1](inputs, numbers).array if self.finder else None
         for card, one in zip(self.net_cards, said, strict=True):
             for part in ("map", *SAID):
                 need_numbers(getattr(one, part), card.name)
@@ -166,6 +170,10 @@ class SeverityReader:
             for part in SCALED:
                 mean[part] = mixed(mean[part], _mean(of_zones, part), share)
             mean["array"] = mixed_chances(mean["array"], _mean(of_zones, "array"), of_array)
+        if self.finder and marked is not None:
+            need_numbers(marked, self.finder[0].name)
+            least = self.card.opacity_finder_least
+            mean["array"] = raised(mean["array"], marked[0].double().numpy(), least)
         chances = torch.stack([one.map[0].sigmoid() for one in said]).mean(dim=0).numpy()
         return SeverityScores(
             mean["array"], mean["brixia"], float(mean["extent"]), float(mean["opacity"]), chances
@@ -205,6 +213,13 @@ def mixed(of_nets: np.ndarray, of_zone_models: np.ndarray, share: float) -> np.n
 def mixed_chances(of_nets: np.ndarray, of_zone_models: np.ndarray, share: float) -> np.ndarray:
     """Chances (any shape, 0..1), of which the zone models have this `share` of the log odds."""
     logits = (1 - share) * _logits(of_nets) + share * _logits(of_zone_models)
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))
+
+
+def raised(chances: np.ndarray, marked: np.ndarray, least: float) -> np.ndarray:
+    """Chances (any shape, 0..1), raised by the log odds of what the opacity finder marks beyond those of
+    `least`: it sees a lone nodule, but not all that is ill, so that what it does not mark says nothing."""
+    logits = _logits(chances) + np.maximum(_logits(marked) - _logits(np.asarray(least)), 0)
     return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))
 
 

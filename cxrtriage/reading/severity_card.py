@@ -27,7 +27,8 @@ class SeverityCard:
     the zone, or any zone, is affected, so that a film without opacity is told to have little.
     `least_chance`: a zone's chance below it does not count in the array score. `zone_models`: linear models
     on the maps of other nets, like `members`, their share in Brixia, extent and opacity, and that in the
-    array, 0..1.
+    array, 0..1. `opacity_finder`: the net that marks opacities, like `members`, or none, and the chance
+    (0..1) from which on what it marks raises a zone's.
     """
 
     members: dict[str, str]
@@ -40,11 +41,13 @@ class SeverityCard:
     zone_models: dict[str, str] = field(default_factory=dict)
     zone_models_share: float = 0.0
     zone_models_array_share: float = 0.0
+    opacity_finder: dict[str, str] = field(default_factory=dict)
+    opacity_finder_least: float = 1.0
 
     @property
     def checksums(self) -> dict[str, str]:
-        """Of nets and zone models, by name."""
-        return {**self.members, **self.zone_models}
+        """Of all that reads severity, by name."""
+        return {**self.members, **self.zone_models, **self.opacity_finder}
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -59,6 +62,8 @@ class SeverityCard:
             "zone_models": self.zone_models,
             "zone_models_share": self.zone_models_share,
             "zone_models_array_share": self.zone_models_array_share,
+            "opacity_finder": self.opacity_finder,
+            "opacity_finder_least": self.opacity_finder_least,
         }
 
     @classmethod
@@ -66,13 +71,14 @@ class SeverityCard:
         if values["schema"] != _KIND or set(values["widths"]) != set(SCALES) or not values["members"]:
             raise ValueError(f"not a {_KIND}")
         zone_models = dict(values.get("zone_models", {}))
-        if not all(
-            isinstance(digits, str) for digits in [*values["members"].values(), *zone_models.values()]
-        ):
+        finder = dict(values.get("opacity_finder", {}))
+        together = {**values["members"], **zone_models, **finder}
+        if not all(isinstance(digits, str) for digits in together.values()):
             raise TypeError("a member has no checksum")
         shares = [float(values[name]) for name in ("zone_models_share", "zone_models_array_share")]
-        if not all(0 <= share < 1 for share in shares):
-            raise ValueError("the zone models' share is not in 0..1")
+        least = float(values.get("opacity_finder_least", 1.0))
+        if not all(0 <= share < 1 for share in shares) or not 0 < least <= 1 or len(finder) > 1:
+            raise ValueError("a share or chance is not in 0..1, or there are two opacity finders")
         factor, shift = values["array"]
         return cls(
             dict(values["members"]),
@@ -86,7 +92,10 @@ class SeverityCard:
             {name: (float(a), float(b)) for name, (a, b) in values["slopes"].items()},
             float(values["least_chance"]),
             zone_models,
-            *(shares if zone_models else (0.0, 0.0)),
+            shares[0] if zone_models else 0.0,
+            shares[1] if zone_models else 0.0,
+            finder,
+            least,
         )
 
     def scale(self, name: str, value: float) -> Scale:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,6 +123,24 @@ def write_constant_zone_model(folder: Path, share: float) -> None:
     card = replace(
         card, zone_models={name: sha256[:12]}, zone_models_share=share, zone_models_array_share=share
     )
+    (folder / SEVERITY_FILE).write_text(json.dumps(card.to_dict()))
+
+
+def write_constant_finder(folder: Path, chance: float, least: float) -> None:
+    """To the small severity nets an opacity finder that marks every place with this chance."""
+    lungs = Card.from_dict(json.loads((folder / "tb_a.json").read_text())).lungs
+    options = {"decoder_channels": [16, 16, 8, 8, 8]}
+    net = nets.build("opacity_finder", **options)
+    torch.nn.init.zeros_(net.net.segmentation_head[0].weight)
+    torch.nn.init.constant_(net.net.segmentation_head[0].bias, math.log(chance / (1 - chance)))
+    sha256 = save_net(net, folder / "opacity_finder.safetensors")
+    form = InputForm(size=64, region="lungs").to_dict()
+    write_card(
+        Card("opacity_finder", "opacities", (), "opacity_finder", options, form, sha256, "none", lungs=lungs),
+        folder,
+    )
+    card = SeverityCard.from_dict(json.loads((folder / SEVERITY_FILE).read_text()))
+    card = replace(card, opacity_finder={"opacity_finder": sha256[:12]}, opacity_finder_least=least)
     (folder / SEVERITY_FILE).write_text(json.dumps(card.to_dict()))
 
 

@@ -10,9 +10,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from small_nets import STEPS, write_constant_zone_model, write_small_severity
+from small_nets import STEPS, write_constant_finder, write_constant_zone_model, write_small_severity
 
 from cxrtriage.film.synthetic import draw_film
+from cxrtriage.nets.opacities import OpacityNet, OpacityOutputs
 from cxrtriage.nets.severity import ScaleOutputs
 from cxrtriage.reading.assessment import Assessment
 from cxrtriage.reading.lung_finder import LungFinder
@@ -23,6 +24,7 @@ from cxrtriage.reading.severity import (
     calibrated_array,
     category_of,
     mixed_chances,
+    raised,
     sloped,
 )
 from cxrtriage.reading.severity_card import SCALES, SEVERITY_FILE, SeverityCard, read_severity_card
@@ -116,6 +118,47 @@ def test_zone_models_have_their_share_of_the_scales(severity_folder, found):
     assert "zone_model_tb_a" in assessment.versions.weights
 
 
+@pytest.mark.parametrize("chance", [0.1, 0.6])
+def test_the_opacity_finder_raises_the_array_alone(severity_folder, found, chance):
+    film = draw_film(3, rows=256, columns=200)
+    alone = Triage.load(severity_folder, models=["tb_a"]).assess(film).severity
+    write_constant_finder(severity_folder, chance, 0.25)
+    assessment = Triage.load(severity_folder, models=["tb_a"]).assess(film)
+    both = assessment.severity
+    told = raised(np.array(alone.array), np.full((3, 2), chance), 0.25)
+    assert np.array(both.array) == pytest.approx(told, abs=0.01)
+    assert (both.extent, both.opacity, both.brixia) == (alone.extent, alone.opacity, alone.brixia)
+    assert "opacity_finder" in assessment.versions.weights
+
+
+def test_another_opacity_finder_than_the_one_measured_is_refused(severity_folder):
+    write_constant_finder(severity_folder, 0.6, 0.25)
+    card = read_severity_card(severity_folder)
+    other = replace(card, opacity_finder={"opacity_finder": "0" * 12})
+    (severity_folder / SEVERITY_FILE).write_text(json.dumps(other.to_dict()))
+    with pytest.raises(WeightsError, match="opacity_finder is not the net that was measured"):
+        SeverityReader.load(severity_folder)
+
+
+@pytest.mark.parametrize("change", [{"opacity_finder_least": 0.0}, {"opacity_finder": {"a": "1", "b": "2"}}])
+def test_an_impossible_share_or_two_finders_are_damage(severity_folder, change):
+    values = json.loads((severity_folder / SEVERITY_FILE).read_text())
+    (severity_folder / SEVERITY_FILE).write_text(json.dumps({**values, **change}))
+    with pytest.raises(WeightsError, match="is damaged"):
+        read_severity_card(severity_folder)
+
+
+def test_an_opacity_finder_that_gives_no_number_fails_severity_alone(severity_folder, found, monkeypatch):
+    write_constant_finder(severity_folder, 0.6, 0.25)
+    triage = Triage.load(severity_folder, models=["tb_a"])
+    nothing = OpacityOutputs(torch.full((1, 6), torch.nan), torch.zeros(1, 64, 64))
+    monkeypatch.setattr(OpacityNet, "forward", lambda *_: nothing)
+    assessment = triage.assess(draw_film(1, rows=128, columns=128))
+    assert assessment.status == "read"
+    assert assessment.severity is None
+    assert "severity_failed" in assessment.codes
+
+
 def test_a_zone_model_is_bound_to_its_net(severity_folder, found):
     write_constant_zone_model(severity_folder, 0.5)
     card = json.loads((severity_folder / "zone_model_tb_a.json").read_text())
@@ -180,6 +223,13 @@ def test_chances_are_mixed_by_their_log_odds():
     mean = mixed_chances(np.array([0.5, 0.9, 0.01]), np.array([0.5, 0.1, 0.99]), 0.5)
     assert mean == pytest.approx(np.full(3, 0.5))
     assert mixed_chances(np.array([0.9]), np.array([0.5]), 0.0) == pytest.approx([0.9])
+
+
+def test_what_is_marked_raises_a_chance_and_what_is_not_says_nothing():
+    chances = np.array([0.2, 0.5, 0.9])
+    assert raised(chances, np.array([0.1, 0.27, 0.0]), 0.27) == pytest.approx(chances)
+    odds = chances / (1 - chances) * (0.6 / 0.4) / (0.27 / 0.73)
+    assert raised(chances, np.full(3, 0.6), 0.27) == pytest.approx(odds / (1 + odds))
 
 
 def test_categories_rise_with_the_score():

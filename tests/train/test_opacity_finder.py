@@ -1,0 +1,118 @@
+"""The opacity finder learns from normal training films with opacities pasted, and raises chances beside the
+severity nets."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from cxrtriage.reading.severity import SeverityReader, raised
+from cxrtriage.weights import read_card
+from train.command import main
+from train.opacity_finder import (
+    LEAST,
+    OpacityFinder,
+    OpacitySettings,
+    PastedOpacities,
+    read_opacity_settings,
+    train_opacities,
+)
+from train.settings import SettingsError
+from train.severity import SeverityData, read_severity_settings
+from train.severity_figures import said_by
+from train.severity_films import affected_zones
+from train.zone_models import ZoneModels
+
+
+@pytest.fixture
+def opacity_config(severity_config, tmp_path):
+    values = {
+        "options": {"decoder_channels": [16, 16, 8, 8, 8]},
+        "severity": yaml.safe_load(severity_config.read_text()),
+        "epochs": 1, "batch": 2, "films_per_epoch": 4, "workers": 0, "average": 0.0,
+    }  # fmt: skip
+    path = tmp_path / "opacities.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+@pytest.mark.slow
+def test_a_finder_is_trained_measured_and_read_with(
+    scored_data, severity_config, opacity_config, trunk_folder, tmp_path, monkeypatch
+):
+    runs, weights, results = tmp_path / "runs", trunk_folder, tmp_path / "results"
+    monkeypatch.setattr("cxrtriage.weights.WEIGHTS_FOLDER", weights)
+    assert main(["severity", "--config", str(severity_config), "--runs", str(runs)]) == 0
+    assert main(["opacities", "--config", str(opacity_config), "--runs", str(runs)]) == 0
+    names = ["severity_1", "severity_2", "opacity_finder"]
+    assert main(["take", *names, "--runs", str(runs), "--weights", str(weights)]) == 0
+    card = read_card("opacity_finder", weights)
+    assert {row["source"] for row in card.training_data} == {"north"}
+    folders = ["--runs", str(runs), "--weights", str(weights), "--results", str(results)]
+    assert main(["evaluate", "severity", *folders]) == 0
+    reader = SeverityReader.load(weights)
+    assert set(reader.card.checksums) == set(names)
+    assert json.loads((weights / "severity.json").read_text())["opacity_finder_least"] == LEAST
+
+    data = SeverityData(read_severity_settings(severity_config), runs)
+    finder = OpacityFinder.load(weights)
+    nets = {0: [torch.nn.Module()]}
+    nets[0][0].forward = lambda film, zones: _constant(0.2)
+    folds = np.zeros(len(data.truths), int)
+    alone = said_by(data, nets, folds, ZoneModels(data, weights), OpacityFinder(None, None))
+    beside = said_by(data, nets, folds, ZoneModels(data, weights), finder)
+    assert (alone[0] == beside[0]).all()
+    number = alone[0][0]
+    film = torch.from_numpy(data.images[number].astype(np.float32) * data.settings.input.scale_and_shift[0])
+    film = film + data.settings.input.scale_and_shift[1]
+    own = finder.net(film[None, None], torch.from_numpy(data.zones[number])[None]).array[0].detach().numpy()
+    assert beside[1]["array"][0] == pytest.approx(raised(alone[1]["array"][0], own, LEAST), abs=1e-5)
+    assert (alone[1]["brixia"] == beside[1]["brixia"]).all()
+
+
+def _constant(chance: float):
+    from cxrtriage.nets.severity import ScaleOutputs
+
+    zones = torch.full((1, 6), chance)
+    return ScaleOutputs(zones, zones, zones[:, 0], zones[:, 0])
+
+
+def test_what_was_pasted_is_what_is_taught(scored_data, severity_config, tmp_path):
+    data = SeverityData(read_severity_settings(severity_config), tmp_path / "runs")
+    index = np.flatnonzero(data.split("train") & ~data.scored)
+    settings = OpacitySettings(severity=data.settings, pasted=1.0, films_per_epoch=40)
+    torch.manual_seed(1)
+    pasted = [PastedOpacities(data, index, settings)[0] for _ in range(40)]
+    assert any(lesions.any() for _, _, lesions, _ in pasted)
+    for film, zones, lesions, affected in pasted:
+        assert film.shape == (1, *zones.shape)
+        assert affected.shape == (6,)
+        # The film moves after its zones are told, so that only the clear cases hold to the pixel.
+        for zone in np.flatnonzero(affected.numpy() == 1) + 1:
+            assert lesions[zones == int(zone)].any() or not (zones == int(zone)).any()
+    none = PastedOpacities(data, index, OpacitySettings(severity=data.settings, pasted=0.0))[0]
+    assert not none[2].any()
+    assert none[3].tolist() == [0.0] * 6
+    assert affected_zones(none[2].numpy(), none[1].numpy()).tolist() == [0.0] * 6
+
+
+def test_without_a_finder_nothing_changes(tmp_path):
+    finder = OpacityFinder.load(tmp_path)
+    array = np.linspace(0, 1, 6)
+    assert finder.checksums == {}
+    assert finder.raised(array, torch.zeros(1, 1, 8, 8), torch.zeros(1, 8, 8)) is array
+
+
+def test_settings_that_are_none_and_films_that_are_missing_are_named(
+    scored_data, opacity_config, tmp_path, monkeypatch
+):
+    opacity_config.with_name("other.yaml").write_text("severity: {name: severity, nonsense: 1}\n")
+    with pytest.raises(SettingsError, match="nonsense"):
+        read_opacity_settings(opacity_config.with_name("other.yaml"))
+    monkeypatch.setattr("train.severity.WELL_SOURCES", ())
+    with pytest.raises(SettingsError, match="no normal training films"):
+        train_opacities(read_opacity_settings(opacity_config), tmp_path / "runs")

@@ -1,0 +1,220 @@
+"""`python -m train opacities`: teaches a net to mark opacities that were pasted into films without any.
+
+It sees no scored film, so that it is new to all of them, and no test film. Read beside the severity nets it
+raises the chance of a zone where it marks something: it finds a lone nodule, they know what is ill.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+import yaml
+from lightning.pytorch.callbacks import EMAWeightAveraging
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+
+from cxrtriage import nets
+from cxrtriage.nets.opacities import OpacityNet, OpacityOutputs
+from cxrtriage.nets.registry import OPACITY_FINDER
+from cxrtriage.nets.severity import ZONES
+from cxrtriage.reading.severity import raised
+from cxrtriage.weights import Card, load_net, read_card, save_net, write_card
+from train.manifest import data_folder
+from train.pasting import SHAPES, paste_opacities, varied
+from train.precision import laid_out_for_training
+from train.schedule import cosine_after_warmup
+from train.settings import SettingsError, build_settings
+from train.severity import SeverityData, SeveritySettings, licences_by_source, severity_settings
+from train.severity_films import SEEN, affected_zones, mirrored
+from train.trainer import last_state, trainer_of
+
+# The greatest number pasted into a film: one opacity must be found alone, and a lung full of them too.
+_MOST = (1, 1, 2, 4, 8)
+# From this chance on it raises a zone's; of log odds of -3 to 0 chosen on validation films (normal ones and
+# what was pasted into them) and scored films unseen. A share in the log odds costs more nearness to the
+# readers and more normal films.
+LEAST = 0.27
+# Sources alike by the square root of their films.
+_BALANCE = -0.5
+
+
+@dataclass(frozen=True)
+class OpacitySettings:
+    """All of a run. `severity`: the settings of the films (`SeveritySettings`: `input`, `lungs`), as the
+    severity nets that it is read beside see them. `pasted`: share of the films that get opacities."""
+
+    name: str = OPACITY_FINDER
+    options: dict[str, Any] = field(default_factory=dict)
+    severity: SeveritySettings = field(default_factory=lambda: SeveritySettings("severity"))
+    imagenet: str | None = None
+    pasted: float = 0.65
+    average: float = 0.99
+    learning_rate: float = 0.001
+    weight_decay: float = 0.02
+    batch: int = 24
+    epochs: int = 20
+    films_per_epoch: int = 2400
+    precision: str = "32-true"
+    workers: int = 1
+    seed: int = 1
+
+
+def read_opacity_settings(path: Path) -> OpacitySettings:
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if "severity" in values:
+        values["severity"] = severity_settings(values["severity"], f"{path}: severity")
+    settings: OpacitySettings = build_settings(OpacitySettings, values, str(path))
+    return settings
+
+
+class PastedOpacities(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
+    """Films drawn at random with opacities or without: film (1, size, size), zones and lesions (size, size),
+    all uint8, and (6,) float: 1 an affected zone, 0 none, NaN too little to say."""
+
+    def __init__(self, data: SeverityData, index: np.ndarray, settings: OpacitySettings) -> None:
+        self.data, self.index, self.settings = data, index, settings
+        sources = np.array([data.truths[i].row.source for i in index])
+        number = {source: (sources == source).sum() for source in np.unique(sources)}
+        weights = np.array([number[source] ** _BALANCE for source in sources])
+        self.weights = weights / weights.sum()
+
+    def __len__(self) -> int:
+        return self.settings.films_per_epoch
+
+    def __getitem__(self, _: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        random = np.random.default_rng(int(torch.randint(2**31, ())))
+        number = self.index[random.choice(len(self.index), p=self.weights)]
+        film, zones = np.array(self.data.images[number]), self.data.zones[number]
+        lesions: np.ndarray = np.zeros_like(zones)
+        scores: np.ndarray = np.zeros(2 * ZONES)
+        if random.random() < self.settings.pasted:
+            film, brighter = paste_opacities(film, zones, int(random.choice(_MOST)), random, SHAPES)
+            lesions = (brighter > SEEN).astype(np.uint8)
+            scores[:ZONES] = affected_zones(lesions, zones)
+        film, (zones, lesions) = varied(film, [zones, lesions], random, reach=0.5)
+        if random.random() < 0.5:
+            film, zones, lesions, scores = mirrored(film, zones, lesions, scores)
+        return (
+            torch.from_numpy(np.ascontiguousarray(film))[None],
+            torch.from_numpy(np.ascontiguousarray(zones)),
+            torch.from_numpy(np.ascontiguousarray(lesions)),
+            torch.from_numpy(scores[:ZONES].astype(np.float32)),
+        )
+
+
+class OpacityLearner(L.LightningModule):
+    """Cross-entropy and soft Dice of the places within the lungs, cross-entropy of the zones."""
+
+    def __init__(self, settings: OpacitySettings) -> None:
+        super().__init__()
+        self.settings = settings
+        net = nets.build(OPACITY_FINDER, **settings.options)
+        assert isinstance(net, OpacityNet)
+        self.net = net
+
+    def setup(self, stage: str) -> None:
+        laid_out_for_training(self.net, self.settings.precision, self.device)
+
+    def training_step(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], _: int) -> Tensor:
+        films, zones, lesions, affected = batch
+        scale, shift = self.settings.severity.input.scale_and_shift
+        said: OpacityOutputs = self.net(
+            (films.float() * scale + shift).to(memory_format=torch.channels_last), zones
+        )
+        truth, inside = lesions.float(), (zones > 0).float()
+        each = functional.binary_cross_entropy_with_logits(said.map, truth, reduction="none")
+        places = (each * inside).sum() / inside.sum().clamp_min(1)
+        chances = said.map.sigmoid() * inside
+        overlap = (2 * (chances * truth).sum() + 1) / (chances.sum() + (truth * inside).sum() + 1)
+        known = ~torch.isnan(affected)
+        told = said.array.clamp(1e-4, 1 - 1e-4)[known]
+        of_zones = functional.binary_cross_entropy(told, affected[known])
+        self.log_dict({"places": places, "dice": overlap, "zones": of_zones}, prog_bar=True)
+        return 2 * places + 0.3 * (1 - overlap) + of_zones
+
+    def configure_optimizers(self) -> Any:
+        s = self.settings
+        optimiser = torch.optim.AdamW(self.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay)
+        schedule = cosine_after_warmup(optimiser, int(self.trainer.estimated_stepping_batches), 0.05)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def train_opacities(settings: OpacitySettings, runs: Path, *, steps: int | None = None) -> Card:
+    """Train as the settings say and write `runs/NAME/NAME.safetensors` and its card; what it is worth comes
+    with `python -m train evaluate severity`."""
+    folder = runs / settings.name
+    folder.mkdir(parents=True, exist_ok=True)
+    plain = asdict(settings)
+    plain["severity"]["input"] = settings.severity.input.to_dict()
+    (folder / "settings.yaml").write_text(yaml.safe_dump(plain, sort_keys=False))
+    L.seed_everything(settings.seed, workers=True)
+    data = SeverityData(settings.severity, runs)
+    well = data.split("train") & ~data.scored
+    if not well.any():
+        raise SettingsError("there are no normal training films to paste opacities into.")
+    learner = OpacityLearner(settings)
+    if settings.imagenet:
+        learner.net.load_imagenet(load_file(data_folder() / settings.imagenet))
+    loader = DataLoader(
+        PastedOpacities(data, np.flatnonzero(well), settings),
+        settings.batch,
+        num_workers=settings.workers,
+        persistent_workers=settings.workers > 0,
+        drop_last=True,
+    )
+    callbacks = [EMAWeightAveraging(decay=settings.average)] if settings.average else []
+    trainer = trainer_of(folder, settings.epochs, settings.precision, steps, callbacks)
+    trainer.fit(learner, loader, ckpt_path=last_state(folder))
+    sha256 = save_net(learner.net.cpu().eval(), folder / f"{settings.name}.safetensors")
+    card = Card(
+        name=settings.name,
+        task="opacities of the lungs, place by place",
+        classes=(),
+        architecture=OPACITY_FINDER,
+        options=settings.options,
+        input=settings.severity.input.to_dict(),
+        sha256=sha256,
+        licence="Under the terms of the training films' sources, named with each source.",
+        lungs=data.finder.version,
+        training_data=licences_by_source(data, well),
+        settings=plain,
+        cautions=("It learnt from opacities that were pasted into films; no disease tells it anything.",),
+    )
+    write_card(card, folder)
+    return card
+
+
+@dataclass(frozen=True, eq=False)
+class OpacityFinder:
+    """The net of a folder of weights, asked beside the severity nets; `card` None where there is none."""
+
+    card: Card | None
+    net: torch.nn.Module | None
+
+    @classmethod
+    def load(cls, weights: Path) -> OpacityFinder:
+        if not (weights / f"{OPACITY_FINDER}.json").is_file():
+            return cls(None, None)
+        card = read_card(OPACITY_FINDER, weights)
+        return cls(card, load_net(card, weights))
+
+    @property
+    def checksums(self) -> dict[str, str]:
+        """sha256 by name, of one net or none."""
+        return {self.card.name: self.card.sha256} if self.card else {}
+
+    def raised(self, array: np.ndarray, film: Tensor, zones: Tensor) -> np.ndarray:
+        """(6,) chances of the others for a film (1, 1, size, size) with its zones (1, size, size), raised by
+        what this net marks."""
+        if self.net is None:
+            return array
+        with torch.inference_mode():
+            own = self.net(film, zones).array[0].double().numpy()
+        return raised(array, own, LEAST)

@@ -1,4 +1,4 @@
-"""A U-Net (Ronneberger 2015) that marks opacities place by place, as they were laid into films without any.
+"""A U-Net that marks opacities place by place, as they were laid into films without any.
 
 Scored films tell how much of a zone is affected, hardly one where a single nodule lies. What is pasted has
 its place known to the pixel, in any number, and of shapes that scored films do not show.
@@ -6,14 +6,14 @@ its place known to the pixel, in any number, and of shapes that scored films do 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cxrtriage.nets.backbone import grey_imagenet_state, pad_as_tensorflow
 from cxrtriage.nets.severity import of_strongest
-from cxrtriage.nets.torchvision_import import import_torchvision
+from cxrtriage.nets.unet import DECODER_CHANNELS, MobileUnet
 
 # Places of the map that are taken together before the strongest of a zone are looked for.
 _COARSER = 4
@@ -29,25 +29,14 @@ class OpacityOutputs:
     map: Tensor
 
 
-class OpacityNet(nn.Module):
+class OpacityNet(MobileUnet):
     """(films, 1, size, size) float, (films, size, size) zone numbers 0..6 -> `OpacityOutputs`.
 
-    The encoder is MobileNetV2 with TensorFlow's padding; a zone's chance is the mean of its strongest places.
+    A zone's chance is the mean of its strongest places.
     """
 
-    def __init__(self, decoder_channels: tuple[int, ...] = (96, 64, 48, 32, 16)) -> None:
-        super().__init__()
-        import_torchvision()
-        import segmentation_models_pytorch as smp
-
-        self.net = smp.Unet(
-            "mobilenet_v2",
-            encoder_weights=None,
-            in_channels=1,
-            classes=1,
-            decoder_channels=tuple(decoder_channels),
-        )
-        pad_as_tensorflow(self.net.encoder)
+    def __init__(self, decoder_channels: Sequence[int] = DECODER_CHANNELS) -> None:
+        super().__init__(1, decoder_channels)
         # Most places of most films show nothing.
         nn.init.constant_(self.net.segmentation_head[0].bias, -3.0)
 
@@ -55,7 +44,3 @@ class OpacityNet(nn.Module):
         places = self.net(films)[:, 0].float()
         coarse = functional.avg_pool2d(places.sigmoid(), _COARSER)
         return OpacityOutputs(of_strongest(coarse, zones, _TOP), places)
-
-    def load_imagenet(self, state: dict[str, Tensor]) -> None:
-        """Start the encoder from torchvision's keys (`features.*`)."""
-        self.net.encoder.load_state_dict(grey_imagenet_state(state), strict=True)

@@ -13,7 +13,7 @@ from cxrtriage.weights import WEIGHTS_FOLDER, Card, WeightsError, read_card
 
 RESULTS_FOLDER = Path(__file__).resolve().parents[2] / "train" / "results"
 ENSEMBLE, SEVERITY = "ensemble", "severity"
-_OF_SEVERITY = ("severity", "zone_model")
+_OF_SEVERITY = ("severity", "zone_model", "opacity_finder")
 Kind = Literal["unseen", "never_unseen", "subgroup", "lungs_out", "border", "few_films", "findings_hidden"]
 # Too few of a class to say anything of a subgroup; a control above this AUROC is worth a word.
 _FEW, _CONTROL = 30, 0.6
@@ -77,7 +77,7 @@ def model_names(weights: Path = WEIGHTS_FOLDER) -> tuple[str, ...]:
         first: tuple[str, ...] = (ENSEMBLE,)
     except WeightsError:
         first = ()
-    # Severity nets and zone models read together and are told of together.
+    # Severity nets, zone models and the opacity finder read together and are told of together.
     parts = {name for name, card in cards.items() if card.architecture in _OF_SEVERITY}
     others = sorted(
         set(cards) - parts, key=lambda name: (name not in members, not cards[name].operating_points, name)

@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 
+from cxrtriage.reading.facts import model_facts, model_names
 from cxrtriage.reading.severity import SeverityReader, raised
 from cxrtriage.weights import read_card
 from train.command import main
@@ -56,6 +57,8 @@ def test_a_finder_is_trained_measured_and_read_with(
     assert main(["evaluate", "severity", *folders]) == 0
     reader = SeverityReader.load(weights)
     assert set(reader.card.checksums) == set(names)
+    assert "opacity_finder" not in model_names(weights)
+    assert "opacity_finder" in {card.name for card in model_facts("severity", weights).cards}
     assert json.loads((weights / "severity.json").read_text())["opacity_finder_least"] == LEAST
 
     data = SeverityData(read_severity_settings(severity_config), runs)

@@ -9,7 +9,7 @@ from textwrap import wrap
 import streamlit as st
 
 from cxrtriage.film.codes import LUNG_CODES, sentence
-from cxrtriage.reading.agreement import MUCH_OUTSIDE, Disagreement, MapPlace, Zone
+from cxrtriage.reading.agreement import MUCH_OUTSIDE, Disagreement, MapPlace, Zone, affected_zones
 from cxrtriage.reading.assessment import Assessment, Scale, Severity
 from cxrtriage.reading.scale_errors import ErrorsOfScales
 from cxrtriage.show.palette import DARK, LIGHT, Palette
@@ -59,7 +59,10 @@ def severity_panel(
         lines = [disagreement_words(texts, one) for one in contradictions]
         if severity.lungs.codes:
             lines.insert(0, texts["severity_doubtful"])
-        category = f"<b>{escape(texts[f'category_{severity.category}'])}</b> {escape(texts['category_of'])}"
+        # A lone nodule fills a zone's chance and moves no scale of the whole film: not "none found".
+        some = severity.category == "none" and affected_zones(severity)
+        name = texts["category_little" if some else f"category_{severity.category}"]
+        category = f"<b>{escape(name)}</b> {escape(texts['category_of'])}"
         told = any(one.kind in ("much_outside", "map_outside") for one in contradictions)
         _card(texts, severity, category, errors, lines, place_words(texts, None if told else place))
 

@@ -69,6 +69,20 @@ def test_a_read_film_has_its_zones_scales_category_and_errors(page: AppTest) -> 
     assert "do not contradict each other" in told
 
 
+@pytest.mark.parametrize(
+    ("chance", "headline"),
+    [(0.9, "<b>Less than mild</b> by opacity"), (0.2, "<b>None found</b> by opacity")],
+)
+def test_a_film_with_an_affected_zone_is_not_headed_none_found(
+    triage: type[SevereTriage], monkeypatch: pytest.MonkeyPatch, chance: float, headline: str
+) -> None:
+    zones = ((0.1, chance), (0.1, 0.1), (0.1, 0.1))
+    monkeypatch.setattr(triage, "severity", replace(SEVERITY, category="none", array=zones))
+    page = AppTest.from_file(APP, default_timeout=PATIENCE).run()
+    opened(page, png())
+    assert headline in words(page)
+
+
 def test_the_other_scale_puts_its_own_numbers_into_the_zones(page: AppTest) -> None:
     opened(page, png())
     page.get("button_group")[0].set_value("array").run()

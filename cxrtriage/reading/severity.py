@@ -157,7 +157,7 @@ class SeverityReader:
         with torch.no_grad():
             said = [net(inputs, numbers) for net in self.nets]
             of_zones = [reader.look(inputs, numbers) for reader in self.zone_readers]
-            marked = self.finder[1](inputs, numbers).array if self.finder else None
+            marked = self.finder[1](inputs, numbers).array if self.finder else torch.zeros(1, ZONES)
         for card, one in zip(self.net_cards, said, strict=True):
             for part in ("map", *SAID):
                 need_numbers(getattr(one, part), card.name)
@@ -170,7 +170,7 @@ class SeverityReader:
             for part in SCALED:
                 mean[part] = mixed(mean[part], _mean(of_zones, part), share)
             mean["array"] = mixed_chances(mean["array"], _mean(of_zones, "array"), of_array)
-        if self.finder and marked is not None:
+        if self.finder:
             need_numbers(marked, self.finder[0].name)
             least = self.card.opacity_finder_least
             mean["array"] = raised(mean["array"], marked[0].double().numpy(), least)

@@ -73,6 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gate.set_defaults(run=_gate)
     opacities = commands.add_parser("opacities", help="train the net that marks opacities of the lungs")
     opacities.add_argument("--config", type=Path, required=True)
+    opacities.add_argument(
+        "--exclude", nargs="+", default=[], metavar="SOURCE", help="sources training never sees"
+    )
     opacities.add_argument("--steps", type=int, help="end after so many steps, to try the whole path")
     opacities.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
     opacities.set_defaults(run=_opacities)
@@ -204,9 +207,15 @@ def _gate(options: argparse.Namespace) -> int:
 
 
 def _opacities(options: argparse.Namespace) -> int:
+    from dataclasses import replace
+
     from train.opacity_finder import read_opacity_settings, train_opacities
 
-    card = train_opacities(read_opacity_settings(options.config), options.runs, steps=options.steps)
+    settings = read_opacity_settings(options.config)
+    if options.exclude:
+        name = f"{settings.name}-without-{'-'.join(options.exclude)}"
+        settings = replace(settings, name=name, exclude=tuple(options.exclude))
+    card = train_opacities(settings, options.runs, steps=options.steps)
     print(f"{options.runs / card.name / card.name}.safetensors {card.sha256[:12]}")
     return 0
 

@@ -24,7 +24,7 @@ from cxrtriage import nets
 from cxrtriage.nets.opacities import OpacityNet, OpacityOutputs
 from cxrtriage.nets.registry import OPACITY_FINDER
 from cxrtriage.nets.severity import ZONES
-from cxrtriage.reading.severity import raised
+from cxrtriage.reading.severity import raised, raised_map
 from cxrtriage.weights import Card, load_net, read_card, save_net, write_card
 from train.manifest import data_folder
 from train.pasting import SHAPES, paste_opacities, varied
@@ -48,12 +48,14 @@ _BALANCE = -0.5
 @dataclass(frozen=True)
 class OpacitySettings:
     """All of a run. `severity`: the settings of the films (`SeveritySettings`: `input`, `lungs`), as the
-    severity nets that it is read beside see them. `pasted`: share of the films that get opacities."""
+    severity nets that it is read beside see them. `exclude`: sources that are kept out, to be judged by.
+    `pasted`: share of the films that get opacities."""
 
     name: str = OPACITY_FINDER
     options: dict[str, Any] = field(default_factory=dict)
     severity: SeveritySettings = field(default_factory=lambda: SeveritySettings("severity"))
     imagenet: str | None = None
+    exclude: tuple[str, ...] = ()
     pasted: float = 0.65
     average: float = 0.99
     learning_rate: float = 0.001
@@ -156,7 +158,8 @@ def train_opacities(settings: OpacitySettings, runs: Path, *, steps: int | None 
     (folder / "settings.yaml").write_text(yaml.safe_dump(plain, sort_keys=False))
     L.seed_everything(settings.seed, workers=True)
     data = SeverityData(settings.severity, runs)
-    well = data.split("train") & ~data.scored
+    sources = np.array([truth.row.source for truth in data.truths])
+    well = data.split("train") & ~data.scored & ~np.isin(sources, settings.exclude)
     if not well.any():
         raise SettingsError("there are no normal training films to paste opacities into.")
     learner = OpacityLearner(settings)
@@ -218,3 +221,11 @@ class OpacityFinder:
         with torch.inference_mode():
             own = self.net(film, zones).array[0].double().numpy()
         return raised(array, own, LEAST)
+
+    def raised_map(self, chances: np.ndarray, film: Tensor, zones: Tensor) -> np.ndarray:
+        """The same of a map of chances (any rows, any columns), place by place."""
+        if self.net is None:
+            return chances
+        with torch.inference_mode():
+            own = self.net(film, zones).map[0].sigmoid().numpy()
+        return raised_map(chances, own, LEAST)

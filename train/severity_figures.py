@@ -18,8 +18,10 @@ from cxrtriage.reading.severity import Told, calibrated_array, category_of, coun
 from cxrtriage.reading.severity_card import SCALES, SEVERITY_FILE, SeverityCard
 from cxrtriage.weights import load_net, read_card
 from train.figures import ROUNDS
+from train.lesion_maps import LesionMap, drawn_lesions, map_by, of_size, table_of_maps
 from train.opacity_finder import LEAST, OpacityFinder
 from train.pasting import SHAPES, paste_opacities
+from train.pointing import pointed
 from train.settings import SettingsError
 from train.severity import SeverityData, settings_of_card
 from train.severity_films import SEEN, affected_zones
@@ -89,10 +91,16 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
         "without_opacity": without_opacity(data, together, told),
         "pasted": {
             name: pasted_zones(
-                data, array_by(list(nets.values()), zone_models, finder), shapes, told, films=_PASTED
+                data,
+                array_by(list(nets.values()), zone_models, finder),
+                shapes,
+                told,
+                films=_PASTED,
+                map_=map_by(list(nets.values()), finder),
             )
             for name, shapes in {**{shape: (shape,) for shape in SHAPES}, "all": SHAPES}.items()
         },
+        "map": drawn_lesions(data, {fold: [net] for fold, net in nets.items()}, folds, finder),
         "by_extent": by_extent(test),
     }
     widths = {name: interval_widths(held, name) for name in SCALES}
@@ -384,21 +392,25 @@ def pasted_zones(
     *,
     split: str = "test",
     films: int = 100,
+    map_: LesionMap | None = None,
 ) -> dict[str, Any]:
     """Of normal films of a split, into each of which one opacity was pasted so that a reader would see it:
-    the share whose likeliest zone is an affected one, and with `told` the share in which its chance counts
-    besides."""
+    the share whose likeliest zone is an affected one, with `told` the share in which its chance counts
+    besides, and with `map_` the share whose map is greatest within what was pasted."""
     random = np.random.default_rng(1)
     index = np.flatnonzero(data.split(split) & ~data.scored)
     scale, shift = data.settings.input.scale_and_shift
-    hits, counts = [], []
+    hits, counts, points = [], [], []
     for number in random.permutation(np.repeat(index, 10)):
         picture, brighter = paste_opacities(data.images[number], data.zones[number], 1, random, shapes)
         zones = affected_zones((brighter > SEEN).astype(np.uint8), data.zones[number])
         if np.nansum(zones == 1) < 1:
             continue
         film = torch.from_numpy(picture.astype(np.float32) * scale + shift)[None, None]
-        chances = array(film, torch.from_numpy(data.zones[number])[None])
+        numbers = torch.from_numpy(data.zones[number])[None]
+        chances = array(film, numbers)
+        if map_ is not None:
+            points.append(pointed(of_size(map_(film, numbers), picture.shape), brighter > SEEN)[0])
         hits.append(zones[int(chances.argmax())] == 1)
         if told is not None:
             counts.append(hits[-1] and told.affected({"array": chances}).max() > 0)
@@ -408,7 +420,10 @@ def pasted_zones(
         "films": len(hits),
         "likeliest_zone_is_affected": round(float(np.mean(hits)), 3) if hits else None,
     }
-    return {**figures, "and_counts": round(float(np.mean(counts)), 3)} if counts else figures
+    for name, values in (("and_counts", counts), ("map_points", points)):
+        if values:
+            figures[name] = round(float(np.mean(values)), 3)
+    return figures
 
 
 def interval_widths(held: Scored, name: str) -> tuple[tuple[float, float], ...]:
@@ -481,10 +496,11 @@ def table(card: SeverityCard) -> str:
         "0.57 (ViT) on other films, so that the figures cannot be held against each other.",
         "Opacities pasted one by one into normal test films, so that a reader would see them:",
         "",
-        "| shape | films | likeliest zone is affected | and its chance counts |",
-        "|---|---|---|---|",
+        "| shape | films | likeliest zone is affected | and its chance counts | map is greatest within it |",
+        "|---|---|---|---|---|",
         *(
-            f"| {shape} | {of['films']} | {of['likeliest_zone_is_affected']} | {of['and_counts']} |"
+            f"| {shape} | {of['films']} | {of['likeliest_zone_is_affected']} | {of['and_counts']} | "
+            f"{of['map_points']} |"
             for shape, of in figures["pasted"].items()
         ),
         "",
@@ -494,6 +510,8 @@ def table(card: SeverityCard) -> str:
             f"| {source} | {of['films']} | {of['stay_at_0']:.3f} | {of['mean_extent']:.2f} |"
             for source, of in figures["without_opacity"].items()
         ),
+        "",
+        *table_of_maps(figures["map"]),
         "",
         "| extent by readers | films | MAE |",
         "|---|---|---|",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 
@@ -31,7 +32,8 @@ _CATEGORIES: tuple[tuple[float, Category], ...] = ((0.5, "none"), (2.5, "mild"),
 @dataclass(frozen=True, eq=False)
 class SeverityMap:
     """`map`: (rows, columns) float32 in film pixels, the likelihood (0..1) of a lesion at that place as
-    learnt from scores of zones; 0 outside the lungs. `net`: names of the nets whose mean it is."""
+    learnt from scores of zones, raised where the opacity finder marks one; 0 outside the lungs. `net`: names
+    of the nets that it comes from."""
 
     map: np.ndarray
     net: str
@@ -148,8 +150,8 @@ class SeverityReader:
 
     @property
     def name(self) -> str:
-        """Of the nets whose mean the map is."""
-        return "+".join(card.name for card in self.net_cards)
+        """Of the nets that the map comes from."""
+        return "+".join(card.name for card in [*self.net_cards, *([self.finder[0]] if self.finder else [])])
 
     def look(self, picture: np.ndarray, zones: np.ndarray) -> SeverityScores:
         """(size, size) uint8 in the input form, and its zone numbers -> mean of the nets' outputs."""
@@ -157,7 +159,7 @@ class SeverityReader:
         with torch.no_grad():
             said = [net(inputs, numbers) for net in self.nets]
             of_zones = [reader.look(inputs, numbers) for reader in self.zone_readers]
-            marked = self.finder[1](inputs, numbers).array if self.finder else torch.zeros(1, ZONES)
+            marked = self.finder[1](inputs, numbers) if self.finder else None
         for card, one in zip(self.net_cards, said, strict=True):
             for part in ("map", *SAID):
                 need_numbers(getattr(one, part), card.name)
@@ -170,11 +172,13 @@ class SeverityReader:
             for part in SCALED:
                 mean[part] = mixed(mean[part], _mean(of_zones, part), share)
             mean["array"] = mixed_chances(mean["array"], _mean(of_zones, "array"), of_array)
-        if self.finder:
-            need_numbers(marked, self.finder[0].name)
-            least = self.card.opacity_finder_least
-            mean["array"] = raised(mean["array"], marked[0].double().numpy(), least)
         chances = torch.stack([one.map[0].sigmoid() for one in said]).mean(dim=0).numpy()
+        if self.finder and marked is not None:
+            for each in (marked.array, marked.map):
+                need_numbers(each, self.finder[0].name)
+            least = self.card.opacity_finder_least
+            mean["array"] = raised(mean["array"], marked.array[0].double().numpy(), least)
+            chances = raised_map(chances, marked.map[0].sigmoid().numpy(), least)
         return SeverityScores(
             mean["array"], mean["brixia"], float(mean["extent"]), float(mean["opacity"]), chances
         )
@@ -221,6 +225,14 @@ def raised(chances: np.ndarray, marked: np.ndarray, least: float) -> np.ndarray:
     `least`: it sees a lone nodule, but not all that is ill, so that what it does not mark says nothing."""
     logits = _logits(chances) + np.maximum(_logits(marked) - _logits(np.asarray(least)), 0)
     return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))
+
+
+def raised_map(chances: np.ndarray, marked: np.ndarray, least: float) -> np.ndarray:
+    """A map of chances (any rows, any columns), raised place by place as zones are; as fine as what the
+    opacity finder marks (rows, columns), which is finer."""
+    rows, columns = marked.shape
+    fine = cv2.resize(np.asarray(chances, np.float32), (columns, rows), interpolation=cv2.INTER_LINEAR)
+    return raised(fine, marked, least).astype(np.float32)
 
 
 def _logits(chances: np.ndarray) -> np.ndarray:

@@ -25,6 +25,7 @@ from cxrtriage.reading.severity import (
     category_of,
     mixed_chances,
     raised,
+    raised_map,
     sloped,
 )
 from cxrtriage.reading.severity_card import SCALES, SEVERITY_FILE, SeverityCard, read_severity_card
@@ -119,7 +120,7 @@ def test_zone_models_have_their_share_of_the_scales(severity_folder, found):
 
 
 @pytest.mark.parametrize("chance", [0.1, 0.6])
-def test_the_opacity_finder_raises_the_array_alone(severity_folder, found, chance):
+def test_the_opacity_finder_raises_the_array_alone_of_the_scores(severity_folder, found, chance):
     film = draw_film(3, rows=256, columns=200)
     alone = Triage.load(severity_folder, models=["tb_a"]).assess(film).severity
     write_constant_finder(severity_folder, chance, 0.25)
@@ -129,6 +130,21 @@ def test_the_opacity_finder_raises_the_array_alone(severity_folder, found, chanc
     assert np.array(both.array) == pytest.approx(told, abs=0.01)
     assert (both.extent, both.opacity, both.brixia) == (alone.extent, alone.opacity, alone.brixia)
     assert "opacity_finder" in assessment.versions.weights
+
+
+@pytest.mark.parametrize("chance", [0.1, 0.6])
+def test_the_map_is_raised_where_the_opacity_finder_marks(severity_folder, found, chance):
+    film = draw_film(3, rows=256, columns=200)
+    alone = Triage.load(severity_folder, models=["tb_a"]).severity_map(film)
+    assert "opacity_finder" not in alone.net
+    write_constant_finder(severity_folder, chance, 0.25)
+    both = Triage.load(severity_folder, models=["tb_a"]).severity_map(film)
+    assert both.net == f"{alone.net}+opacity_finder"
+    inside = alone.map > 0
+    assert (both.map[~inside] == 0).all()
+    told = raised(alone.map[inside], np.full(inside.sum(), chance), 0.25)
+    # Both maps are brought to the film's pixels, one of them after it was made finer.
+    assert both.map[inside] == pytest.approx(told, abs=0.02)
 
 
 def test_another_opacity_finder_than_the_one_measured_is_refused(severity_folder):
@@ -148,10 +164,14 @@ def test_an_impossible_share_or_two_finders_are_damage(severity_folder, change):
         read_severity_card(severity_folder)
 
 
-def test_an_opacity_finder_that_gives_no_number_fails_severity_alone(severity_folder, found, monkeypatch):
+@pytest.mark.parametrize("part", ["array", "map"])
+def test_an_opacity_finder_that_gives_no_number_fails_severity_alone(
+    severity_folder, found, monkeypatch, part
+):
     write_constant_finder(severity_folder, 0.6, 0.25)
     triage = Triage.load(severity_folder, models=["tb_a"])
-    nothing = OpacityOutputs(torch.full((1, 6), torch.nan), torch.zeros(1, 64, 64))
+    said = {"array": torch.zeros(1, 6), "map": torch.zeros(1, 64, 64)}
+    nothing = OpacityOutputs(**{**said, part: torch.full_like(said[part], torch.nan)})
     monkeypatch.setattr(OpacityNet, "forward", lambda *_: nothing)
     assessment = triage.assess(draw_film(1, rows=128, columns=128))
     assert assessment.status == "read"
@@ -230,6 +250,17 @@ def test_what_is_marked_raises_a_chance_and_what_is_not_says_nothing():
     assert raised(chances, np.array([0.1, 0.27, 0.0]), 0.27) == pytest.approx(chances)
     odds = chances / (1 - chances) * (0.6 / 0.4) / (0.27 / 0.73)
     assert raised(chances, np.full(3, 0.6), 0.27) == pytest.approx(odds / (1 + odds))
+
+
+def test_a_map_is_raised_place_by_place_and_as_fine_as_what_is_marked():
+    marked = np.full((4, 4), 0.1)
+    marked[:2, :2] = 0.6
+    fine = raised_map(np.full((2, 2), 0.2, np.float32), marked, 0.27)
+    assert fine.shape == (4, 4)
+    assert fine.dtype == np.float32
+    odds = 0.25 * (0.6 / 0.4) / (0.27 / 0.73)
+    assert fine[:2, :2] == pytest.approx(odds / (1 + odds), abs=1e-5)
+    assert fine[2:] == pytest.approx(0.2, abs=1e-5)
 
 
 def test_categories_rise_with_the_score():

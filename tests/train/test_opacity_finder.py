@@ -119,3 +119,11 @@ def test_settings_that_are_none_and_films_that_are_missing_are_named(
     monkeypatch.setattr("train.severity.WELL_SOURCES", ())
     with pytest.raises(SettingsError, match="no normal training films"):
         train_opacities(read_opacity_settings(opacity_config), tmp_path / "runs")
+
+
+def test_sources_that_are_kept_out_are_not_learnt_from(scored_data, opacity_config, tmp_path, capsys):
+    # All normal films are of the one source.
+    without = ["--exclude", "north", "--runs", str(tmp_path / "runs")]
+    assert main(["opacities", "--config", str(opacity_config), *without]) != 0
+    assert "no normal training films" in capsys.readouterr().err
+    assert (tmp_path / "runs" / "opacity_finder-without-north").is_dir()

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -89,6 +90,18 @@ def test_the_zone_of_a_pasted_opacity_is_asked_for():
     assert right == {"films": 20, "likeliest_zone_is_affected": 1.0, "and_counts": 1.0}
     faint = pasted_zones(data, array_by([_Eyes(chance=0.4)]), SHAPES, told, films=20)
     assert faint == {"films": 20, "likeliest_zone_is_affected": 1.0, "and_counts": 0.0}
+    scale, shift = data.settings.input.scale_and_shift
+    before = data.images[0].astype(np.float32) * scale + shift
+
+    def seeing(film: torch.Tensor, zones: torch.Tensor) -> np.ndarray:
+        # Half as fine as the film.
+        brighter = (film[0, 0].numpy() - before) * (zones[0].numpy() > 0)
+        return cv2.resize(brighter, (SIDE // 2, SIDE // 2), interpolation=cv2.INTER_AREA)
+
+    pointing = pasted_zones(data, array_by([_Eyes()]), SHAPES, told, films=20, map_=seeing)
+    assert pointing == {**right, "map_points": 1.0}
+    blind = pasted_zones(data, array_by([_Eyes()]), SHAPES, films=20, map_=lambda *_: np.eye(SIDE))
+    assert blind["map_points"] < 0.5
     assert pasted_zones(data, array_by([_Eyes(erring=True)]), films=20)["likeliest_zone_is_affected"] < 0.2
     assert pasted_zones(data, array_by([_Eyes()]), split="val") == {
         "films": 0,

@@ -228,4 +228,4 @@ class OpacityFinder:
             return chances
         with torch.inference_mode():
             own = self.net(film, zones).map[0].sigmoid().numpy()
-        return raised_map(chances, own, LEAST)
+        return raised_map(chances, own, zones[0].numpy() > 0, LEAST)

@@ -178,7 +178,7 @@ class SeverityReader:
                 need_numbers(each, self.finder[0].name)
             least = self.card.opacity_finder_least
             mean["array"] = raised(mean["array"], marked.array[0].double().numpy(), least)
-            chances = raised_map(chances, marked.map[0].sigmoid().numpy(), least)
+            chances = raised_map(chances, marked.map[0].sigmoid().numpy(), zones > 0, least)
         return SeverityScores(
             mean["array"], mean["brixia"], float(mean["extent"]), float(mean["opacity"]), chances
         )
@@ -227,12 +227,15 @@ def raised(chances: np.ndarray, marked: np.ndarray, least: float) -> np.ndarray:
     return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))
 
 
-def raised_map(chances: np.ndarray, marked: np.ndarray, least: float) -> np.ndarray:
+def raised_map(chances: np.ndarray, marked: np.ndarray, lungs: np.ndarray, least: float) -> np.ndarray:
     """A map of chances (any rows, any columns), raised place by place as zones are; as fine as what the
-    opacity finder marks (rows, columns), which is finer."""
+    opacity finder marks (rows, columns), which is finer.
+
+    Beside the `lungs` (rows, columns; bool) what it marks is none: it was taught nothing there.
+    """
     rows, columns = marked.shape
     fine = cv2.resize(np.asarray(chances, np.float32), (columns, rows), interpolation=cv2.INTER_LINEAR)
-    return raised(fine, marked, least).astype(np.float32)
+    return raised(fine, np.where(lungs, marked, 0), least).astype(np.float32)
 
 
 def _logits(chances: np.ndarray) -> np.ndarray:

@@ -242,7 +242,7 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     },
     "category_of": {"en": "by opacity"},
     "category_none": {"en": "None found"},
-    "category_little": {"en": "Less than mild"},
+    "category_little": {"en": "Below mild"},
     "category_mild": {"en": "Mild"},
     "category_moderate": {"en": "Moderate"},
     "category_severe": {"en": "Severe"},

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cxrtriage.ui.opening import EXAMPLES_FOLDER
+from cxrtriage.ui.texts import CATALOGUE
 from tests.browser.pages_for_tests.severity_readings import drawn_lesions
 
 pytestmark = pytest.mark.browser
@@ -129,3 +130,16 @@ def test_a_phone_shows_the_card_without_side_scrolling(page: Any, complaints: li
     head = page.locator(f"{CARD} .cx-category").bounding_box()
     assert head["x"] + head["width"] <= figure["x"] + figure["width"] + 1
     assert not complaints
+
+
+@pytest.mark.parametrize("tab", [{**PHONE, "viewport": {"width": 380, "height": 800}}], indirect=True)
+def test_every_category_has_its_place_on_a_narrow_phone(page: Any) -> None:
+    read_film(page)
+    card = page.locator(CARD).bounding_box()
+    texts = {name: words["en"] for name, words in CATALOGUE.items()}
+    for name in [key for key in texts if key.startswith("category_") and key != "category_of"]:
+        head = page.locator(f"{CARD} .cx-category")
+        words = f"<b>{texts[name]}</b> {texts['category_of']}"
+        head.evaluate("(e, words) => { e.innerHTML = words; }", words)
+        box = head.bounding_box()
+        assert box["x"] + box["width"] <= card["x"] + card["width"] - 12, name  # the card's own margin

@@ -73,8 +73,8 @@ def test_the_map_is_that_of_the_reading_within_the_lungs():
     finder = OpacityFinder(None, _Says(marked))
     zones = torch.from_numpy(data.zones[:1])
     map_ = map_by([_Says(coarse)], finder)(torch.zeros(1, 1, SIDE, SIDE), zones)
-    told = raised_map(coarse, marked, LEAST)
     inside = data.zones[0] > 0
+    told = raised_map(coarse, marked, inside, LEAST)
     assert map_[inside] == pytest.approx(told[inside], abs=1e-4)
     assert not map_[~inside].any()
     assert map_by([_Says(coarse)], NONE)(torch.zeros(1, 1, SIDE, SIDE), zones).shape == coarse.shape

@@ -71,7 +71,7 @@ def test_a_read_film_has_its_zones_scales_category_and_errors(page: AppTest) -> 
 
 @pytest.mark.parametrize(
     ("chance", "headline"),
-    [(0.9, "<b>Less than mild</b> by opacity"), (0.2, "<b>None found</b> by opacity")],
+    [(0.9, "<b>Below mild</b> by opacity"), (0.2, "<b>None found</b> by opacity")],
 )
 def test_a_film_with_an_affected_zone_is_not_headed_none_found(
     triage: type[SevereTriage], monkeypatch: pytest.MonkeyPatch, chance: float, headline: str

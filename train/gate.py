@@ -50,6 +50,8 @@ KIND_OF = {
 }  # fmt: skip
 # Of frontal films, so many stand between two even bands.
 _PADDED = 0.1
+# Of all films, so many have one white lung, and so many wires and tubes over them.
+_WHITE_LUNG, _LEADS = 0.1, 0.2
 # Not said of a film: it counts in no loss.
 UNKNOWN = -1.0
 
@@ -248,6 +250,10 @@ class GatePictures(Dataset[tuple[Tensor, int, int, Tensor]]):
         film, lungs = np.array(self.films.images[number]), self.films.lungs[number]
         if random.random() < 0.4:
             film, _ = paste_opacities(film, lungs, 7, random)
+        if random.random() < _WHITE_LUNG:
+            film = made.with_white_lung(film, lungs, random)
+        if random.random() < _LEADS:
+            film = made.with_leads(film, random)
         mirrored = random.random() < 0.4
         signs = np.array([0.0, float(mirrored), *self.films.signs[number]], np.float32)
         return (np.ascontiguousarray(film[:, ::-1]) if mirrored else film), signs

@@ -431,5 +431,53 @@ def exposed(film: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return film
 
 
+def with_white_lung(film: np.ndarray, lungs: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """A film on which one of its `lungs` (size, size; 0 or not) is white, from below up to half its height or
+    wholly: what shows the heart's side on other films does not on this one."""
+    size = film.shape[0]
+    rows, columns = np.nonzero(lungs)
+    if not len(rows):
+        return film
+    middle, side = int(np.median(columns)), random.random() < 0.5
+    white = (np.arange(size)[None] < middle) == side
+    top, bottom = int(rows.min()), int(rows.max())
+    level = top - size * 0.05 if random.random() < 0.5 else top + (bottom - top) * random.uniform(0, 0.5)
+    white = white & (np.arange(size)[:, None] > level)
+    # The lung as found may end where another opacity begins.
+    wide = cv2.dilate((lungs > 0).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    inside = cv2.GaussianBlur((white & wide).astype(np.float32), (0, 0), float(random.uniform(1.5, 6)))
+    dense = float(np.percentile(film, random.uniform(70, 92)))
+    dense = dense * (0.85 + 0.3 * cloud(size, random, size / 10))
+    share = inside * random.uniform(0.6, 1.0)
+    return np.asarray(np.clip(film + share * np.maximum(dense - film, 0), 0, 255), np.uint8)
+
+
+def with_leads(film: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """A film of a patient on a ward: wires of electrodes, tubes and catheters over it, bright and thin."""
+    size = film.shape[0]
+    over: np.ndarray = np.zeros((size, size), np.float32)
+    for _ in range(int(random.integers(1, 8))):
+        # A curve through four places, from anywhere to anywhere.
+        places = random.uniform(-0.1, 1.1, (4, 2)) * size
+        along = np.linspace(0, 1, 40)[:, None]
+        rest = 1 - along
+        curve = rest**3 * places[0] + 3 * rest**2 * along * places[1]
+        curve = curve + 3 * rest * along**2 * places[2] + along**3 * places[3]
+        wire: np.ndarray = np.zeros((size, size), np.float32)
+        line = np.round(curve * 16).astype(np.int32)
+        wide = int(random.choice((1, 1, 1, 1, 2, 2, 3)))
+        cv2.polylines(wire, [line], False, float(random.uniform(0.3, 1.0)), wide, cv2.LINE_AA, 4)
+        if random.random() < 0.5:  # an electrode at its end
+            end = tuple(int(v) for v in curve[-1 if random.random() < 0.5 else 20])
+            cv2.circle(
+                wire, end, int(random.integers(2, 6)), float(random.uniform(0.4, 1.0)), -1, cv2.LINE_AA
+            )
+        over = np.maximum(over, wire)
+    if random.random() < 0.4:
+        over = cv2.GaussianBlur(over, (0, 0), float(random.uniform(0.4, 1.0)))
+    bright = max(float(np.percentile(film, 97)), 160.0)
+    return np.asarray(np.clip(film + over * np.maximum(bright - film, 0), 0, 255), np.uint8)
+
+
 def any_of(pictures: Sequence[np.ndarray], random: np.random.Generator) -> np.ndarray:
     return np.array(pictures[int(random.integers(len(pictures)))])

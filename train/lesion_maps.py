@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -81,8 +82,6 @@ def _of(truth: SeverityTruth, hit: float, inside: float) -> Pointed:
 
 def of_size(map_: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """A map made as fine as a picture of `shape` (rows, columns)."""
-    import cv2
-
     fine = cv2.resize(np.asarray(map_, np.float32), (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
     return np.asarray(fine)
 

@@ -24,7 +24,7 @@ def _shipped_films() -> list[np.ndarray]:
     return [np.rint(255 * cv2.resize(film, (SIDE, SIDE))).astype(np.uint8) for film in films]
 
 
-@pytest.mark.parametrize("make", [*PARTLY_A_FILM, made.padded, made.sketch, made.part_of])
+@pytest.mark.parametrize("make", [*PARTLY_A_FILM, made.padded, made.sketch, made.part_of, made.with_leads])
 def test_a_picture_is_made_by_its_seed_alone_and_the_film_stays_as_it_is(make):
     film = _shipped_films()[0]
     before = film.copy()
@@ -97,3 +97,34 @@ def test_the_shipped_gate_does_not_take_a_film_that_is_part_of_a_picture_for_a_f
             )
     # Measured: 0.73 to 0.87 of each kind are kept out (train/results/gate.md).
     assert np.mean(accepted) <= 0.4
+
+
+def test_one_lung_becomes_white_and_the_other_stays():
+    film = cv2.GaussianBlur(np.full((SIDE, SIDE), 190, np.uint8), (0, 0), 3)
+    lungs = np.zeros((SIDE, SIDE), np.uint8)
+    lungs[30:190, 25:95], lungs[30:190, 130:200] = 1, 1
+    film[lungs > 0] = 50
+    sides = []
+    for seed in range(16):
+        white = made.with_white_lung(film, lungs, np.random.default_rng(seed))
+        np.testing.assert_array_equal(white, made.with_white_lung(film, lungs, np.random.default_rng(seed)))
+        assert (white >= film).all()  # nothing becomes darker
+        risen = white.astype(int) - film
+        # Of each lung the lower half, which is white however high the opacity reaches.
+        left, right = risen[115:180, 35:85].mean(), risen[115:180, 140:190].mean()
+        assert max(left, right) > 40
+        assert min(left, right) < 1
+        sides.append(left > right)
+    assert 3 < sum(sides) < 13
+    np.testing.assert_array_equal(made.with_white_lung(film, 0 * lungs, np.random.default_rng(1)), film)
+
+
+def test_leads_are_bright_thin_and_few():
+    film = np.full((SIDE, SIDE), 60, np.uint8)
+    covered = []
+    for seed in range(20):
+        with_leads = made.with_leads(film, np.random.default_rng(seed))
+        assert (with_leads >= film).all()
+        covered.append((with_leads > film).mean())
+    assert 0.005 < np.mean(covered) < 0.1
+    assert max(covered) < 0.25

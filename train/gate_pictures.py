@@ -446,8 +446,8 @@ def with_white_lung(film: np.ndarray, lungs: np.ndarray, random: np.random.Gener
     # The lung as found may end where another opacity begins.
     wide = cv2.dilate((lungs > 0).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
     inside = cv2.GaussianBlur((white & wide).astype(np.float32), (0, 0), float(random.uniform(1.5, 6)))
-    dense = float(np.percentile(film, random.uniform(70, 92)))
-    dense = dense * (0.85 + 0.3 * cloud(size, random, size / 10))
+    tone = float(np.percentile(film, random.uniform(70, 92)))
+    dense = tone * (0.85 + 0.3 * cloud(size, random, size / 10))
     share = inside * random.uniform(0.6, 1.0)
     return np.asarray(np.clip(film + share * np.maximum(dense - film, 0), 0, 255), np.uint8)
 

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 RUNS = Path("runs")
 RESULTS = Path("train/results")
@@ -193,31 +194,31 @@ def _ct(options: argparse.Namespace) -> int:
 
 
 def _gate(options: argparse.Namespace) -> int:
-    from dataclasses import replace
-
     from train.gate import read_gate_settings, train_gate
 
-    settings = read_gate_settings(options.config)
-    if options.exclude:
-        name = f"{settings.name}-without-{'-'.join(options.exclude)}"
-        settings = replace(settings, name=name, exclude=tuple(options.exclude))
+    settings = _excluding(read_gate_settings(options.config), options.exclude)
     card = train_gate(settings, options.runs, steps=options.steps)
     print(f"{options.runs / card.name / card.name}.safetensors {card.sha256[:12]}")
     return 0
 
 
 def _opacities(options: argparse.Namespace) -> int:
-    from dataclasses import replace
-
     from train.opacity_finder import read_opacity_settings, train_opacities
 
-    settings = read_opacity_settings(options.config)
-    if options.exclude:
-        name = f"{settings.name}-without-{'-'.join(options.exclude)}"
-        settings = replace(settings, name=name, exclude=tuple(options.exclude))
+    settings = _excluding(read_opacity_settings(options.config), options.exclude)
     card = train_opacities(settings, options.runs, steps=options.steps)
     print(f"{options.runs / card.name / card.name}.safetensors {card.sha256[:12]}")
     return 0
+
+
+def _excluding(settings: Any, sources: Sequence[str]) -> Any:
+    """Settings of a run without these sources, named after them; as they are without any."""
+    from dataclasses import replace
+
+    if not sources:
+        return settings
+    name = f"{settings.name}-without-{'-'.join(sources)}"
+    return replace(settings, name=name, exclude=tuple(sources))
 
 
 def _writing(options: argparse.Namespace) -> int:

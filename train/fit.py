@@ -19,6 +19,8 @@ from torch.utils.data import DataLoader, WeightedRandomSampler
 
 from cxrtriage.nets import FilmClassifier, TransformerClassifier, stem_of
 from cxrtriage.nets.backbone import BACKBONES
+from cxrtriage.nets.opacities import OpacityMaps
+from cxrtriage.nets.registry import OPACITY_MAPS
 from cxrtriage.reading.input_form import InputForm
 from cxrtriage.reading.lung_finder import LungFinder
 from cxrtriage.reading.lungs import Lungs
@@ -155,7 +157,7 @@ def _start(net: FilmClassifier | TransformerClassifier, settings: Settings, runs
         load_vit_start(net, settings.start)
         return
     stem = stem_of(settings.architecture, settings.options)
-    whole = BACKBONES[stem]()
+    whole = OpacityMaps() if stem == OPACITY_MAPS else BACKBONES[stem]()
     load_start(whole, stem, settings.start, settings.input, runs, settings.leave_out)
     state = whole.state_dict()
     if settings.start != Start():

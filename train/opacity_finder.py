@@ -49,7 +49,7 @@ _BALANCE = -0.5
 class OpacitySettings:
     """All of a run. `severity`: the settings of the films (`SeveritySettings`: `input`, `lungs`), as the
     severity nets that it is read beside see them. `exclude`: sources that are kept out, to be judged by.
-    `pasted`: share of the films that get opacities."""
+    `pasted`: share of the films that get opacities, of the `shapes` of `train.pasting`."""
 
     name: str = OPACITY_FINDER
     options: dict[str, Any] = field(default_factory=dict)
@@ -57,6 +57,7 @@ class OpacitySettings:
     imagenet: str | None = None
     exclude: tuple[str, ...] = ()
     pasted: float = 0.65
+    shapes: tuple[str, ...] = SHAPES
     average: float = 0.99
     learning_rate: float = 0.001
     weight_decay: float = 0.02
@@ -97,7 +98,9 @@ class PastedOpacities(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         lesions: np.ndarray = np.zeros_like(zones)
         scores: np.ndarray = np.zeros(2 * ZONES)
         if random.random() < self.settings.pasted:
-            film, brighter = paste_opacities(film, zones, int(random.choice(_MOST)), random, SHAPES)
+            film, brighter = paste_opacities(
+                film, zones, int(random.choice(_MOST)), random, self.settings.shapes
+            )
             lesions = (brighter > SEEN).astype(np.uint8)
             scores[:ZONES] = affected_zones(lesions, zones)
         film, (zones, lesions) = varied(film, [zones, lesions], random, reach=0.5)

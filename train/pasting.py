@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 
 SHAPES = ("cloud", "nodules", "ring", "lobe")
+# What tuberculosis shows besides: fluid at the base, and spots as fine as millet all over.
+SHAPES_OF_TUBERCULOSIS = (*SHAPES, "effusion", "miliary")
 
 
 def paste_opacities(
@@ -21,17 +23,19 @@ def paste_opacities(
     place became brighter (size, size) float32, 1 from black to white.
 
     Each is of one of `shapes` (of `SHAPES`), of random place, size and density: a cloud, an ellipse with
-    noise on its edge (in the manner of Selvan 2020); a group of nodules; a ring, as around a cavity; or a
-    band over one lung, as a lobe. None is a thin line: a catheter is one. Over tissue as dense as itself an
-    opacity is not seen and changes nothing.
+    noise on its edge (in the manner of Selvan 2020); a group of nodules; a ring, as around a cavity; a
+    band over one lung, as a lobe; an effusion, which fills one lung from below; or many spots as of miliary
+    spread. None is a thin line: a catheter is one. Over tissue as dense as itself an opacity is not seen and
+    changes nothing.
     """
     nothing: np.ndarray = np.zeros(film.shape, np.float32)
     places = np.argwhere(lungs > 0)
     if not len(places):
         return film, nothing
     shades = film.astype(np.float32)
-    # As dense as the tissue around the lungs.
-    dense = float(np.percentile(film, 80))
+    # As dense as the tissue around the lungs; where that is cut away, as what of it lies over them.
+    cut_out = np.mean(film[lungs == 0] == 0) > 0.5 if (lungs == 0).any() else False
+    dense = float(np.percentile(film[lungs > 0], 95) if cut_out else np.percentile(film, 80))
     inside = cv2.GaussianBlur((lungs > 0).astype(np.float32), (0, 0), 1.5)
     for _ in range(int(random.integers(most + 1))):
         shape = shapes[0] if len(shapes) == 1 else shapes[int(random.integers(len(shapes)))]
@@ -86,7 +90,38 @@ def _lobe(place: np.ndarray, size: int, random: np.random.Generator) -> np.ndarr
     return np.asarray(cv2.GaussianBlur(band, (0, 0), float(random.uniform(0.01, 0.05) * size)))
 
 
-_DRAWN = {"cloud": _cloud, "nodules": _nodules, "ring": _ring, "lobe": _lobe}
+def _effusion(place: np.ndarray, size: int, random: np.random.Generator) -> np.ndarray:
+    """All below a line in the half of the picture in which the place lies; it rises towards the rib cage."""
+    rows, columns = np.mgrid[:size, :size].astype(np.float32) / size
+    left = place[1] < size / 2
+    lateral = np.clip((0.5 - columns if left else columns - 0.5) / 0.5, 0, None)
+    level = max(float(random.uniform(0.45, 0.95)), place[0] / size)
+    line = level - float(random.uniform(0.0, 0.35)) * lateral ** float(random.uniform(1.5, 4.0))
+    fluid = ((rows > line) & ((columns < 0.5) == left)).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(fluid, (0, 0), float(random.uniform(0.006, 0.03) * size)))
+
+
+def _miliary(place: np.ndarray, size: int, random: np.random.Generator) -> np.ndarray:
+    """Forty to three hundred spots of 1 to 3 % of the picture, around a place or all over."""
+    blob: np.ndarray = np.zeros((size, size), np.float32)
+    spread = float(random.choice([0.08, 0.15, 0.4])) * size
+    for offset in random.standard_normal((int(random.integers(40, 300)), 2)) * spread:
+        radius = max(int(random.uniform(0.004, 0.014) * size), 1)
+        cv2.circle(
+            blob, (int(place[1] + offset[1]), int(place[0] + offset[0])), radius,
+            float(random.uniform(0.3, 1.0)), -1,
+        )  # fmt: skip
+    return np.asarray(cv2.GaussianBlur(blob, (0, 0), float(random.uniform(0.003, 0.007) * size)))
+
+
+_DRAWN = {
+    "cloud": _cloud,
+    "nodules": _nodules,
+    "ring": _ring,
+    "lobe": _lobe,
+    "effusion": _effusion,
+    "miliary": _miliary,
+}
 
 
 def varied(

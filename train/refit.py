@@ -24,7 +24,7 @@ _BATCH = 32
 
 
 def refit_head(net: nn.Module, films: Labelled, images: np.ndarray, settings: Settings) -> None:
-    """Fit the scaling and the last layer of a net whose pooling is `zones`, class by class, as
+    """Fit the scaling and the last layer of a net whose pooling is `zones` or `marks`, class by class, as
     `settings.refit` says.
 
     `images` (films, size, size) uint8 in the input form. SettingsError for a net of another pooling or with
@@ -32,7 +32,7 @@ def refit_head(net: nn.Module, films: Labelled, images: np.ndarray, settings: Se
     """
     by = settings.refit
     if not isinstance(net, FilmClassifier) or net.scaling is None or settings.findings:
-        raise SettingsError("refit is for the classes of a net with options.pooling zones.")
+        raise SettingsError("refit is for the classes of a net with options.pooling zones or marks.")
     assert by is not None
     if by.norms:
         _settle_norms(net, images, settings.input)

@@ -74,6 +74,7 @@ class Start:
     with the architecture, which are fetched. `distilled`: a run of `python -m train distil` or
     `simclr` in the folder of runs. `weights`: shipped weights of the same backbone. `findings`: a net
     that learnt findings, a run or shipped. `xrv`: chest-film weights of TorchXRayVision by their name.
+    `opacities`: a net that marks opacities, a run or shipped, for `opacity_maps`.
     """
 
     imagenet: str | None = None
@@ -81,6 +82,7 @@ class Start:
     weights: str | None = None
     findings: str | None = None
     xrv: str | None = None
+    opacities: str | None = None
 
 
 @dataclass(frozen=True)

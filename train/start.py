@@ -12,14 +12,17 @@ from collections.abc import Collection
 from dataclasses import asdict, replace
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from cxrtriage.nets import FilmClassifier, TransformerClassifier, stem_of
+from cxrtriage.nets import TransformerClassifier, stem_of
 from cxrtriage.nets.backbone import Backbone
+from cxrtriage.nets.opacities import OpacityMaps
+from cxrtriage.nets.registry import OPACITY_FINDER, OPACITY_MAPS
 from cxrtriage.nets.torchvision_import import import_torchvision
 from cxrtriage.reading.input_form import InputForm
 from cxrtriage.weights import WEIGHTS_FOLDER, Card, load_net, read_card
@@ -58,6 +61,7 @@ def chosen_start(init: str, settings: Settings) -> Start:
         "xrv": _XRV,
         "findings": f"findings_{stem}",
         "distilled": f"distilled_{stem}",
+        "opacities": OPACITY_FINDER,
     }
     if kind == "scratch" and not name:
         return Start()
@@ -85,6 +89,8 @@ def load_start(
     had, does not fit or has seen them.
     """
     named = {kind: name for kind, name in asdict(start).items() if name}
+    if (architecture == OPACITY_MAPS) != ("opacities" in named):
+        raise SettingsError(f"start: {OPACITY_MAPS}, and no other net, starts from start.opacities.")
     if len(named) > 1:
         raise SettingsError(f"start: name one of {', '.join(named)}; a backbone starts at one place.")
     if not named:
@@ -99,6 +105,9 @@ def load_start(
             )
         elif kind == "xrv":
             backbone.load_state_dict(_xrv_start(architecture, name, form, leave_out))
+        elif kind == "opacities":
+            assert isinstance(backbone, OpacityMaps)
+            backbone.load_opacities(_net_with_card(OPACITY_FINDER, kind, name, runs, leave_out)[1])
         else:
             _, net = _net_with_card(architecture, kind, name, runs, leave_out)
             backbone.load_state_dict(net.backbone.state_dict())
@@ -217,12 +226,14 @@ def _read(path: Path, remedy: str) -> dict[str, Tensor]:
 
 def _net_with_card(
     architecture: str, kind: str, name: str, runs: Path, leave_out: Collection[str]
-) -> tuple[Card, FilmClassifier]:
+) -> tuple[Card, Any]:
     """A trained net and its card; WeightsError where it is missing or damaged."""
     # The start must not have seen what is left out, so a run without the same sources comes first.
     run = name + ("-without-" + "-".join(leave_out) if leave_out else "")
-    if kind == "findings" and (runs / run / f"{run}.json").is_file():
+    if kind in ("findings", "opacities") and (runs / run / f"{run}.json").is_file():
         name, folder = run, runs / run
+    elif kind == "opacities" and (runs / name / f"{name}.json").is_file():
+        folder = runs / name
     else:
         folder = WEIGHTS_FOLDER
     card = read_card(name, folder)

@@ -17,10 +17,12 @@ from torch import Tensor, nn
 from cxrtriage.nets.backbone import Backbone
 
 Neck = Literal["fpn", "none"]
-Pooling = Literal["mean", "pcam", "zones"]
+Pooling = Literal["mean", "pcam", "zones", "marks"]
 # Of the six zones (Park 2021): each lung's upper, middle and lower part, by the height of both lungs' box.
 _ZONE_ENDS = (0.0, 5 / 12, 2 / 3, 1.0)
 _ZONES = 6
+# Shares of a zone whose strongest marks stand for it under `marks`: all, a third, a place.
+_STRONGEST = (1.0, 0.3, 0.06)
 
 
 class FilmClassifier(nn.Module):
@@ -32,6 +34,9 @@ class FilmClassifier(nn.Module):
     `pooling="zones"`, without a neck too, takes the mean of each of the last `zone_levels` stages over six
     zones, so that a sign counts by where it lies; `margin` is the share of the lungs' box that the picture
     has around it (`InputForm.margin`).
+    `pooling="marks"`, of `OpacityMaps`, takes the means of all, of the strongest third and of the strongest
+    few marks of each zone within the lungs, and of each height of the two lungs their sum and how much they
+    differ, so that a net told from them does not know left from right.
     """
 
     def __init__(
@@ -52,8 +57,8 @@ class FilmClassifier(nn.Module):
             raise ValueError("a classifier needs at least one output")
         if not (1 <= neck_levels <= 4 and 1 <= zone_levels <= 4):
             raise ValueError("neck_levels and zone_levels must be 1 to 4")
-        if pooling not in ("mean", "pcam", "zones") or (pooling != "mean" and neck != "none"):
-            raise ValueError("pooling must be mean, or pcam or zones without a neck")
+        if pooling not in ("mean", "pcam", "zones", "marks") or (pooling != "mean" and neck != "none"):
+            raise ValueError("pooling must be mean, or pcam, zones or marks without a neck")
         self.backbone = backbone
         self.neck: nn.Module | None = None
         self.neck_levels = neck_levels
@@ -68,10 +73,11 @@ class FilmClassifier(nn.Module):
             raise ValueError(f"neck must be fpn or none, not {neck!r}")
         self.dropout = nn.Dropout(dropout)
         self.scaling: nn.BatchNorm1d | None = None
-        if pooling == "zones":
+        if pooling in ("zones", "marks"):
             self.zone_levels = zone_levels
             self.edge = margin / (1 + 2 * margin)
-            self.num_features = _ZONES * sum(backbone.channels[-zone_levels:])
+            of_zone = sum(backbone.channels[-zone_levels:]) if pooling == "zones" else len(_STRONGEST)
+            self.num_features = _ZONES * of_zone
             # Each mean in its own spread over the films fitted on.
             self.scaling = nn.BatchNorm1d(self.num_features, affine=False)
         self.head = nn.Linear(self.num_features, classes + findings)
@@ -88,12 +94,30 @@ class FilmClassifier(nn.Module):
                 for map_ in maps[-self.zone_levels :]
             ]
             return torch.cat(means, dim=2).flatten(1)
+        if self.pooling == "marks":
+            seen, marks = maps
+            right, left = self._strongest(seen[:, 0] > 0, marks[:, 0]).chunk(2, dim=1)
+            return torch.cat([right + left, (right - left).abs()], dim=1).flatten(1)
         if self.neck is None:
             levels = [maps[-1]]
         else:
             named = OrderedDict((str(i), map_) for i, map_ in enumerate(maps[-self.neck_levels :]))
             levels = list(self.neck(named).values())
         return torch.cat([level.mean(dim=(2, 3)) for level in levels], dim=1)
+
+    def _strongest(self, seen: Tensor, marks: Tensor) -> Tensor:
+        """(films, rows, columns) bool and float -> (films, 6, shares), 0 of a zone with no place seen."""
+        zones = _zone_shares(marks[:, None], self.edge).flatten(1) > 0
+        asked = zones[None] & seen.flatten(1)[:, None]
+        strongest = torch.where(asked, marks.flatten(1)[:, None], -torch.inf).sort(dim=2, descending=True)[0]
+        strongest = strongest.masked_fill(strongest.isinf(), 0.0)
+        number = asked.sum(dim=2)
+        place = torch.arange(strongest.shape[2])
+        means = []
+        for share in _STRONGEST:
+            taken = (share * number).ceil()
+            means.append((strongest * (place < taken[..., None])).sum(dim=2) / taken.clamp_min(1))
+        return torch.stack(means, dim=2)
 
     def forward_head(self, maps: list[Tensor]) -> Tensor:
         """Maps of the backbone -> (films, classes + findings) logits."""
@@ -109,6 +133,11 @@ class FilmClassifier(nn.Module):
 
     def forward(self, films: Tensor) -> Tensor:
         return self.forward_head(self.forward_features(films))
+
+    @property
+    def by_place(self) -> bool:
+        """Whether a channel of the last map counts otherwise in every place."""
+        return self.pooling in ("zones", "marks")
 
     @property
     def saliency_layer(self) -> nn.Module:

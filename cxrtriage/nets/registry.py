@@ -11,7 +11,7 @@ from cxrtriage.nets.classifier import FilmClassifier
 from cxrtriage.nets.ct_lesion import CtLesionNet
 from cxrtriage.nets.gate import GateNet
 from cxrtriage.nets.lungs import LungNet
-from cxrtriage.nets.opacities import OpacityNet
+from cxrtriage.nets.opacities import OpacityMaps, OpacityNet
 from cxrtriage.nets.severity import SeverityNet, ZoneModel
 from cxrtriage.nets.transformer import Patches, TransformerClassifier
 
@@ -19,6 +19,7 @@ LUNG_UNET = "lung_unet"
 SEVERITY = "severity"
 ZONE_MODEL = "zone_model"
 OPACITY_FINDER = "opacity_finder"
+OPACITY_MAPS = "opacity_maps"
 CT_LESION = "ct_lesion"
 GATE = "gate"
 # Stage of a stem whose map the transformer reads: stride 16 leaves it something to do, the last stage is
@@ -28,7 +29,7 @@ TRANSFORMERS = {"vit": 0, "hybrid_vit": 3, "corpus_vit": 4}
 
 def classifiers() -> tuple[str, ...]:
     """Names of the architectures that score classes and findings of a whole film."""
-    return (*BACKBONES, *TRANSFORMERS)
+    return (*BACKBONES, *TRANSFORMERS, OPACITY_MAPS)
 
 
 def architectures() -> tuple[str, ...]:
@@ -67,6 +68,8 @@ def build(name: str, **options: Any) -> nn.Module:
         if TRANSFORMERS[name] < len(stem.channels):
             stem.cut(TRANSFORMERS[name])
         return TransformerClassifier(stem, **options)
+    if name == OPACITY_MAPS:
+        return FilmClassifier(OpacityMaps(), **{"pooling": "marks", **options})
     if name not in BACKBONES:
         raise ValueError(f"unknown architecture {name!r}; known are {', '.join(architectures())}")
     return FilmClassifier(BACKBONES[name](), **options)

@@ -64,7 +64,7 @@ def grad_cam(net: FilmClassifier | TransformerClassifier, maps: list[Tensor], ou
     tail = _Tail(net, [map_.detach() for map_ in maps]).eval()
     last_map = maps[-1].detach().clone().requires_grad_(True)
     targets = [ClassifierOutputTarget(output)]
-    by_place = isinstance(net, FilmClassifier) and net.pooling == "zones"
+    by_place = isinstance(net, FilmClassifier) and net.by_place
     kind = HiResCAM if by_place else GradCAM
     with torch.enable_grad(), kind(model=tail, target_layers=[tail.entry]) as cam:
         cam(input_tensor=last_map, targets=targets)

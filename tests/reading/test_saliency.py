@@ -48,6 +48,23 @@ def test_a_sign_that_counts_in_one_zone_alone_is_shown_there_alone():
     np.testing.assert_allclose(shown, expected, rtol=1e-3, atol=1e-6)
 
 
+def test_of_marks_those_are_shown_that_count():
+    """Few strong ones of a zone count more than the others of it, and none that lies beside the lungs."""
+    net = nets.build("opacity_maps", classes=1, margin=0.0).eval()
+    net.scaling.running_mean.zero_()
+    seen, marks = torch.zeros(1, 1, 24, 24), torch.zeros(1, 1, 24, 24)
+    seen[..., 2:22, 2:22] = 1
+    marks[..., 3:5, 3:5] = 5.0
+    marks[..., 10:12, 3:5] = 1.0
+    marks[..., 0, 0] = 9.0
+    with torch.no_grad():
+        net.head.weight.fill_(0.1)
+    shown = grad_cam(net, [seen, marks], 0)
+    assert shown[3:5, 3:5].min() > shown[10:12, 3:5].max() > 0
+    assert shown[0, 0] == 0
+    assert (shown > 0).sum() == 8
+
+
 def test_a_map_has_the_films_own_pixels(weights_folder, film):
     triage = Triage.load(weights_folder)
     for name, class_name in product(triage.members, ("tuberculosis", "covid19", "other_infection")):

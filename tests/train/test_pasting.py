@@ -10,7 +10,7 @@ import torch
 from cxrtriage.nets.severity import ZONES
 from cxrtriage.reading.input_form import InputForm
 from cxrtriage.reading.severity import Told
-from train.pasting import SHAPES, paste_opacities
+from train.pasting import SHAPES, SHAPES_OF_TUBERCULOSIS, paste_opacities
 from train.severity_figures import array_by, pasted_zones
 from train.severity_films import SEEN, affected_zones
 
@@ -29,7 +29,7 @@ def _film(zones):
     return np.where(zones > 0, 40, 190).astype(np.uint8)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", SHAPES_OF_TUBERCULOSIS)
 def test_an_opacity_of_each_shape_brightens_the_lungs_alone_by_what_is_told(shape):
     zones, random = _zones(), np.random.default_rng(3)
     film, seen = _film(zones), 0
@@ -42,6 +42,17 @@ def test_an_opacity_of_each_shape_brightens_the_lungs_alone_by_what_is_told(shap
         np.testing.assert_allclose(brighter * 255, picture.astype(float) - film, atol=1e-3)
         seen += bool((brighter > SEEN).any())
     assert 5 <= seen <= 18  # half of the draws are of none
+
+
+def test_where_all_beside_the_lungs_is_cut_away_an_opacity_is_as_dense_as_what_lies_over_them():
+    zones = _zones()
+    film = np.where(zones > 0, 40, 0).astype(np.uint8)
+    film[zones == 6] = 190
+    brightest = 0
+    for seed in range(20):
+        picture, _ = paste_opacities(film, zones, 4, np.random.default_rng(seed), SHAPES)
+        brightest = max(brightest, int(picture[(zones > 0) & (zones < 6)].max()))
+    assert 120 < brightest <= 190
 
 
 def test_an_opacity_over_tissue_as_dense_as_itself_is_not_seen():

@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
 from cxrtriage.reading.member import Member
 from train.fit import Pictures, fit
 from train.manifest import data_folder, read_films
+from train.opacity_finder import OpacitySettings, train_opacities
 from train.settings import SettingsError, read_settings
+from train.severity import severity_settings
 
 ZONES = {"pooling": "zones", "zone_levels": 3, "dropout": 0.0}
 
@@ -44,6 +47,28 @@ def test_the_last_layer_tells_the_films_it_was_fitted_on_and_the_backbone_stays(
     backbone = [key for key in after if key.startswith("backbone.")]
     assert backbone
     assert all(torch.equal(before[key], after[key]) for key in backbone)
+
+
+def test_a_net_of_marks_is_told_from_a_finder_that_has_learnt_no_disease(
+    scored_data, severity_config, tiny_config, tiny_crop, tmp_path
+):
+    runs = tmp_path / "runs"
+    of_films = severity_settings(yaml.safe_load(severity_config.read_text()), "severity")
+    finder = OpacitySettings(
+        severity=of_films, epochs=1, batch=2, films_per_epoch=4, workers=0, average=0.0, name="marks"
+    )
+    train_opacities(finder, runs)
+    options = {"pooling": "marks", "margin": 0.08, "dropout": 0.0}
+    form = {**tiny_crop["input"], "size": 96, "mask": True}
+    settings = zoned(
+        tiny_config, architecture="opacity_maps", options=options, start={"opacities": "marks"},
+        lungs="lungs", input=form, sources={"north": 1},
+    )  # fmt: skip
+    card = fit(settings, runs)
+    assert card.architecture == "opacity_maps"
+    assert card.input["mask"]
+    logits, _ = logits_of(settings, runs)
+    assert np.isfinite(logits).all()
 
 
 def test_a_firmer_penalty_says_less_and_norms_are_those_of_the_films(tiny_data, tiny_config, tmp_path):

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from cxrtriage import nets
 from cxrtriage.nets.backbone import BACKBONES
+from cxrtriage.nets.opacities import OpacityMaps
 from cxrtriage.reading.input_form import InputForm
 from cxrtriage.weights import Card, WeightsError, save_net, write_card
 from train import start as start_module
@@ -183,6 +184,41 @@ def test_a_net_without_findings_and_a_missing_one_are_named(tmp_path, monkeypatc
         started("densenet121", tmp_path / "runs", findings="gone")
     with pytest.raises(SettingsError, match=r"gone.safetensors is not there"):
         started("densenet121", tmp_path / "runs", distilled="gone")
+
+
+def test_a_net_of_marks_starts_from_a_finder_that_has_not_seen_what_is_left_out(tmp_path, monkeypatch):
+    shipped, runs = tmp_path / "shipped", tmp_path / "runs"
+    monkeypatch.setattr(start_module, "WEIGHTS_FOLDER", shipped)
+
+    def finder(folder, name, *sources):
+        torch.manual_seed(len(sources))
+        net = nets.build("opacity_finder")
+        card = Card(
+            name, "task", (), "opacity_finder", {}, FORM.to_dict(),
+            save_net(net, folder / f"{name}.safetensors"), "none",
+            training_data=[{"source": source, "films": 9} for source in sources],
+        )  # fmt: skip
+        write_card(card, folder)
+        return {key.replace("net.", "unet.net.", 1): value for key, value in net.state_dict().items()}
+
+    def begun(**given):
+        maps = OpacityMaps()
+        load_start(maps, "opacity_maps", Start(opacities="marks"), FORM, runs, **given)
+        return maps.state_dict()
+
+    theirs = finder(shipped, "marks", "north")
+    assert same(begun(), theirs)
+    theirs = finder(runs / "marks", "marks", "north", "south")
+    assert same(begun(), theirs)
+    with pytest.raises(SettingsError, match="marks has seen south, which this run leaves out"):
+        begun(leave_out=["south"])
+    run = "marks-without-south"
+    theirs = finder(runs / run, run, "north", "west", "east")
+    assert same(begun(leave_out=["south"]), theirs)
+    with pytest.raises(SettingsError, match=r"opacity_maps, and no other net, starts from start.opacities"):
+        started("resnet50", runs, opacities="marks")
+    with pytest.raises(SettingsError, match=r"opacity_maps, and no other net, starts from start.opacities"):
+        load_start(OpacityMaps(), "opacity_maps", Start(), FORM, runs)
 
 
 def test_one_start_is_enough(tmp_path):

@@ -79,7 +79,7 @@ def test_an_unknown_architecture_is_named():
     ("options", "words"),
     [({"classes": 0}, "at least one output"), ({"classes": 2, "neck": "giraffe"}, "fpn or none"),
      ({"classes": 2, "neck_levels": 5}, "1 to 4"), ({"classes": 2, "pooling": "max"}, "mean, or pcam"),
-     ({"classes": 2, "neck": "fpn", "pooling": "pcam"}, "pcam or zones without a neck")],
+     ({"classes": 2, "neck": "fpn", "pooling": "pcam"}, "pcam, zones or marks without a neck")],
 )  # fmt: skip
 def test_options_that_make_no_net_are_refused(options, words):
     with pytest.raises(ValueError, match=words):

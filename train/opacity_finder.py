@@ -27,7 +27,7 @@ from cxrtriage.nets.severity import ZONES
 from cxrtriage.reading.severity import raised, raised_map
 from cxrtriage.weights import Card, load_net, read_card, save_net, write_card
 from train.manifest import data_folder
-from train.pasting import SHAPES, paste_opacities, varied
+from train.pasting import SHAPES, SHAPES_OF_TUBERCULOSIS, paste_opacities, varied
 from train.precision import laid_out_for_training
 from train.schedule import cosine_after_warmup
 from train.settings import SettingsError, build_settings
@@ -74,6 +74,10 @@ def read_opacity_settings(path: Path) -> OpacitySettings:
     if "severity" in values:
         values["severity"] = severity_settings(values["severity"], f"{path}: severity")
     settings: OpacitySettings = build_settings(OpacitySettings, values, str(path))
+    unknown = sorted(set(settings.shapes) - set(SHAPES_OF_TUBERCULOSIS))
+    if unknown or not settings.shapes:
+        known = ", ".join(SHAPES_OF_TUBERCULOSIS)
+        raise SettingsError(f"{path}: shapes must be some of {known}, not {', '.join(unknown) or 'none'}.")
     return settings
 
 

@@ -22,11 +22,11 @@ def paste_opacities(
     """The film (size, size) uint8 with 0 to `most` soft opacities inside its lungs, and by how much each
     place became brighter (size, size) float32, 1 from black to white.
 
-    Each is of one of `shapes` (of `SHAPES`), of random place, size and density: a cloud, an ellipse with
-    noise on its edge (in the manner of Selvan 2020); a group of nodules; a ring, as around a cavity; a
-    band over one lung, as a lobe; an effusion, which fills one lung from below; or many spots as of miliary
-    spread. None is a thin line: a catheter is one. Over tissue as dense as itself an opacity is not seen and
-    changes nothing.
+    Each is of one of `shapes` (of `SHAPES_OF_TUBERCULOSIS`), of random place, size and density: a cloud, an
+    ellipse with noise on its edge (in the manner of Selvan 2020); a group of nodules; a ring, as around a
+    cavity; a band over one lung, as a lobe; an effusion, which fills one lung from below; or many
+    spots as of miliary spread. None is a thin line: a catheter is one. Over tissue as dense as itself an
+    opacity is not seen and changes nothing.
     """
     nothing: np.ndarray = np.zeros(film.shape, np.float32)
     places = np.argwhere(lungs > 0)

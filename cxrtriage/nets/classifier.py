@@ -59,6 +59,8 @@ class FilmClassifier(nn.Module):
             raise ValueError("neck_levels and zone_levels must be 1 to 4")
         if pooling not in ("mean", "pcam", "zones", "marks") or (pooling != "mean" and neck != "none"):
             raise ValueError("pooling must be mean, or pcam, zones or marks without a neck")
+        if pooling == "marks" and tuple(backbone.channels) != (1, 1):
+            raise ValueError("pooling marks is for a backbone that gives places seen and their marks")
         self.backbone = backbone
         self.neck: nn.Module | None = None
         self.neck_levels = neck_levels

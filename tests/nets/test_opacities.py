@@ -106,3 +106,8 @@ def test_a_film_without_lungs_and_one_of_one_grey_have_a_score():
 def test_marks_need_no_neck(options):
     with pytest.raises(ValueError, match="marks"):
         nets.build("opacity_maps", classes=1, **options)
+
+
+def test_marks_are_those_of_a_net_of_opacities():
+    with pytest.raises(ValueError, match="places seen and their marks"):
+        nets.build("mobilenet_v2", classes=1, pooling="marks")

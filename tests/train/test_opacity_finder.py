@@ -116,6 +116,9 @@ def test_settings_that_are_none_and_films_that_are_missing_are_named(
     opacity_config.with_name("other.yaml").write_text("severity: {name: severity, nonsense: 1}\n")
     with pytest.raises(SettingsError, match="nonsense"):
         read_opacity_settings(opacity_config.with_name("other.yaml"))
+    opacity_config.with_name("shape.yaml").write_text("shapes: [cloud, square]\n")
+    with pytest.raises(SettingsError, match=r"shapes must be some of cloud, .*, not square"):
+        read_opacity_settings(opacity_config.with_name("shape.yaml"))
     monkeypatch.setattr("train.severity.WELL_SOURCES", ())
     with pytest.raises(SettingsError, match="no normal training films"):
         train_opacities(read_opacity_settings(opacity_config), tmp_path / "runs")

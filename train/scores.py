@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -146,17 +146,22 @@ class Predictions:
         )
 
 
-def pooled(predictions: Sequence[Predictions]) -> Predictions:
+def pooled(
+    predictions: Sequence[Predictions], readers: Mapping[str, Collection[int]] | None = None
+) -> Predictions:
     """Nets together: of each class the probability of the mean of the log odds of those that know it.
 
-    All were asked of the same films, and one of them knows every class that another does.
+    All were asked of the same films, and one of them knows every class that another does. `readers`: by
+    class, the numbers of the nets that speak of it; every one that knows it by default.
     """
     widest = max(predictions, key=lambda p: len(p.classes))
     every = np.full((*widest.probabilities.shape, len(predictions)), np.nan)
     for net, other in enumerate(predictions):
         if other.films.rows != widest.films.rows or not set(other.classes) <= set(widest.classes):
             raise ValueError("nets that were not asked the same of the same films have no common score")
-        every[:, [widest.classes.index(name) for name in other.classes], net] = other.probabilities
+        for number, name in enumerate(other.classes):
+            if readers is None or net in readers[name]:
+                every[:, widest.classes.index(name), net] = other.probabilities[:, number]
     # By the program's own rule, so that a threshold is set on what users will see.
     scores = [[pooled_probability(of[~np.isnan(of)].tolist()) for of in film] for film in every]
     probabilities = np.array(scores, float).reshape(widest.probabilities.shape)

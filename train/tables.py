@@ -14,6 +14,8 @@ from train.thresholds import DEFAULT_POINT
 
 DIAGNOSIS, FINDINGS = "diagnosis.md", "findings.md"
 _NONE = "–"
+# Of what the nets of a class were chosen from, eight nets have 255.
+_MOST_ROWS = 12
 
 Figures = Mapping[str, Any]
 
@@ -32,51 +34,63 @@ def write_tables(names: Sequence[str], dice: Mapping[str, Figures], results: Pat
 
 
 def _ensemble(names: Sequence[str], results: Path) -> dict[str, Any]:
-    """What the same evaluation wrote of these nets' combinations: members, merits, figures."""
+    """What the same evaluation wrote of these nets' combinations: readers, merits, figures."""
     path = results / "ensemble.json"
     if len(names) < 2 or not path.is_file():
         return {"combinations": {}}
     return dict(json.loads(path.read_text()))
 
 
-def _members(ensemble: Figures, together: str) -> list[str]:
-    """How the ensemble was chosen."""
-    if "validation_auroc" not in ensemble:
+def _readers(ensemble: Figures, name: str) -> list[str]:
+    """Who reads a class, and what those were chosen from."""
+    if name not in ensemble.get("readers", {}):
         return []
-    unseen = ensemble.get("unseen_auroc", {})
-    merits = sorted(ensemble["validation_auroc"].items(), key=lambda item: -item[1]["mean"])
+    unseen = ensemble["unseen_auroc"].get(name, {})
+    merits = ensemble["validation_auroc"][name]
+    best = sorted(merits, key=lambda names: (-unseen.get(names, 0.0), -merits[names]["mean"]))[:_MOST_ROWS]
     return [
         "",
-        f"The ensemble that reads unless others are asked for is {together}:",
-        "the nets that held best in a hospital left out of training (those that the best one's interval",
-        "does not tell from it) are members in any case. Of the nets with them that come",
-        f"within {CHANCE} of the best mean AUROC over hospitals left out and classes (against normal films),",
-        "those read that have the highest mean AUROC over the classes on the validation films, where all",
-        "films and those within sources that show both count alike (the first alone rewards telling",
-        "hospitals apart). Where hospitals left out are not known, the validation films decide alone: of the",
-        f"nets within {CHANCE} of the highest those that read before go on, or else the most nets read,",
-        "since those of different making hold better elsewhere.",
+        f"By {' + '.join(ensemble['readers'][name])} in the ensemble. The best of what they were chosen from",
+        f"({len(merits)} in all, in `ensemble.json`):",
         "",
         *_table(
             ("nets", "AUROC, validation films", "all films", "within sources", "hospitals left out"),
             (
                 (
                     names,
-                    *(_share(merit[key]) for key in ("mean", "all", "within_sources")),
+                    *(_share(merits[names][key]) for key in ("mean", "all", "within_sources")),
                     _share(unseen.get(names)),
                 )
-                for names, merit in merits
+                for names in best
             ),
         ),
     ]
 
 
+_CHOSEN = (
+    "",
+    "## How the ensemble was chosen",
+    "",
+    f"Each class has nets of its own, listed with it. Of the nets that come within {CHANCE} of the best mean",
+    "AUROC over hospitals left out of training (against normal films and against all others, which count",
+    "alike), those read that have the highest mean AUROC on the validation films, where all films and those",
+    "within sources that show both count alike (the first alone rewards telling hospitals apart). Where",
+    "hospitals left out are known of no two, the nets that alone held best in one read in any case, and the",
+    f"validation films decide: of the nets within {CHANCE} of the highest those that read before go on, or",
+    "else the most nets read, since those of different making hold better elsewhere.",
+)
+
+
 def diagnosis_page(nets: Mapping[str, Figures], ensemble: Figures, dice: Mapping[str, Figures]) -> list[str]:
     combined: Mapping[str, Figures] = ensemble["combinations"]
-    together = combination_name(ensemble.get("members", list(nets)))
-    # Pages stay readable with the nets and the ensemble; others are in the first table and the JSON.
-    shown = {**nets, **({"the ensemble": combined[together]} if together in combined else {})}
-    last = shown.get("the ensemble") or nets.get(together) or next(iter(nets.values()))
+    together = combination_name(list(nets))
+    # Pages stay readable with the nets and the ensemble; others are in the tables of the choice and the JSON.
+    shown = {
+        **nets,
+        **({"all together": combined[together]} if together in combined else {}),
+        **({"the ensemble": ensemble["ensemble"]} if "ensemble" in ensemble else {}),
+    }
+    who, last = list(shown.items())[-1]
     classes = list(dict.fromkeys(name for of in shown.values() for name in of["test"]["classes"]))
     lines = [
         "# Diagnosis",
@@ -86,13 +100,14 @@ def diagnosis_page(nets: Mapping[str, Figures], ensemble: Figures, dice: Mapping
         "combination's score is the mean of its members' log odds. What a figure over all sources says is",
         "limited: most sources show one class only, so that a net can score by the hospital. Read the",
         f"hospitals left out and the controls first. Of fewer than {LEAST} films nothing is said.",
-        *_members(ensemble, together),
+        *(_CHOSEN if "ensemble" in ensemble else ()),
     ]
     for name in classes:
         knowing = {net: of for net, of in shown.items() if name in of["test"]["classes"]}
         lines += [
             "",
             f"## {name.replace('_', ' ').capitalize()}",
+            *_readers(ensemble, name),
             "",
             *_test_table(knowing, name),
             "",
@@ -123,7 +138,7 @@ def diagnosis_page(nets: Mapping[str, Figures], ensemble: Figures, dice: Mapping
         "",
         "## What is flagged",
         "",
-        f"Test films by their label, flagged at {_spoken(DEFAULT_POINT)} by {together.replace('+', ' + ')};",
+        f"Test films by their label, flagged at {_spoken(DEFAULT_POINT)} by {who};",
         "a film may be flagged for several classes:",
         "",
         *_confusion_table(last["test"]["confusion"], list(last["test"]["classes"])),

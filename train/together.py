@@ -1,9 +1,10 @@
-"""Nets that read together: thresholds and figures of every combination, and the ensemble's file."""
+"""Nets that read together: thresholds and figures of every combination, who reads which class, and the file
+of the ensemble."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,16 @@ from sklearn.metrics import roc_auc_score
 
 from cxrtriage.reading.call import POOLING
 from cxrtriage.reading.ensemble import Ensemble, combination_name, read_ensemble, write_ensemble
-from cxrtriage.weights import OperatingPoint, WeightsError
+from cxrtriage.weights import OperatingPoint, WeightsError, read_card
 from train.asked import Asked
 from train.left_out import folds_together
 from train.measures import CHANCE, enough, headline, pooled_calibration, test_figures
 from train.scores import Predictions, pooled
 from train.settings import Settings, SettingsError
 from train.thresholds import DEFAULT_POINT, operating_points, spread_of
+
+# By nets, what they are chosen by.
+Merits = dict[tuple[str, ...], dict[str, float]]
 
 
 def need_the_same(nets: dict[str, Asked]) -> None:
@@ -49,16 +53,18 @@ def evaluate_together(
 ) -> None:
     """Thresholds of every combination of two or more nets, and how each does on the test split."""
     widest = _widest(nets)
+    classes = widest.member.card.classes
     points: dict[str, dict[str, dict[str, OperatingPoint]]] = {}
     measured: dict[str, Any] = {}
-    validated: dict[tuple[str, ...], dict[str, float]] = {}
+    validated: dict[str, Merits] = {name: {} for name in classes}
     for size in range(1, len(nets) + 1):
         for names in combinations(nets, size):
             chosen, together = [nets[name] for name in names], combination_name(names)
             validation = pooled([net.validation for net in chosen])
-            if set(validation.classes) == set(widest.member.card.classes):
-                # Nets that leave a class without a score cannot be the ensemble.
-                validated[names] = _merit(validation, widest.settings)
+            for name in classes:
+                if all(name in net.member.card.classes for net in chosen):
+                    # A net that does not know the class adds nothing to those that do.
+                    validated[name][names] = _merit(validation, name, widest.settings)
             if size == 1:
                 continue  # its points are on its card
             tested = pooled([net.tested for net in chosen])
@@ -82,34 +88,87 @@ def evaluate_together(
     sums = {name: net.member.card.sha256 for name, net in nets.items()}
     best = _findings_net(figures)
     version = {"name": best, "sha256": sums[best][:12]} if best else {}
-    anchors = best_unseen(figures)
-    merits = {names: merit["mean"] for names, merit in validated.items()}
     folds = {
         names: (figures[names[0]] if len(names) == 1 else measured[combination_name(names)])[
             "leave_one_source_out"
         ]
-        for names in validated
+        for of_class in validated.values()
+        for names in of_class
     }
-    unseen = held_elsewhere(folds)
-    members = chosen_members(merits, anchors, _reading_so_far(weights), unseen)
-    print(f"the ensemble: {combination_name(members)}", flush=True)
-    named = (combination_name(members), combination_name(list(nets)))
-    measured = {name: of if name in named else _summary(of) for name, of in measured.items()}
-    lungs = widest.member.card.lungs
-    write_ensemble(Ensemble(sums, members, DEFAULT_POINT, lungs, version, points), weights)
+    so_far = _reading_so_far(weights)
+    unseen = {
+        name: held_elsewhere({names: folds[names] for names in validated[name]}, name) for name in classes
+    }
+    readers = {
+        name: chosen_members(
+            {names: merit["mean"] for names, merit in validated[name].items()},
+            best_unseen(figures, name),
+            so_far.get(name, ()),
+            unseen[name],
+        )
+        for name in classes
+    }
+    for name, members in readers.items():
+        print(f"{name} is read by {combination_name(members)}", flush=True)
+    ensemble = Ensemble(sums, readers, DEFAULT_POINT, widest.member.card.lungs, version, points)
+    write_ensemble(ensemble, weights)
     values = {
         "weights": sums,
-        "members": list(members),
+        "readers": {name: list(members) for name, members in readers.items()},
         "validation_auroc": {
-            combination_name(names): {key: round(value, 4) for key, value in merit.items()}
-            for names, merit in validated.items()
+            name: {
+                combination_name(names): {key: round(value, 4) for key, value in merit.items()}
+                for names, merit in of_class.items()
+            }
+            for name, of_class in validated.items()
         },
-        "unseen_auroc": {combination_name(names): round(value, 4) for names, value in unseen.items()},
+        "unseen_auroc": {
+            name: {combination_name(names): round(value, 4) for names, value in of_class.items()}
+            for name, of_class in unseen.items()
+        },
         "pooling": POOLING,
         "findings": version,
-        "combinations": measured,
+        "ensemble": _figures_of(ensemble, nets, folds, weights, widest.settings),
+        "combinations": {
+            name: of if name == combination_name(list(nets)) else _summary(of)
+            for name, of in measured.items()
+        },
     }
     (results / "ensemble.json").write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
+
+
+def _figures_of(
+    ensemble: Ensemble,
+    nets: dict[str, Asked],
+    folds: Mapping[tuple[str, ...], Any],
+    weights: Path,
+    settings: Settings,
+) -> dict[str, Any]:
+    """What the members measure where each class is read by its own nets."""
+    members = {name: nets[name] for name in ensemble.members}
+    places = {name: number for number, name in enumerate(members)}
+    numbers = {name: [places[net] for net in of] for name, of in ensemble.readers.items()}
+    points = ensemble.points({name: read_card(name, weights) for name in members})
+    if points is None:
+        raise SettingsError("the nets that read have no common threshold.")
+    tested = pooled([net.tested for net in members.values()], numbers)
+    return {
+        "operating_points": {name: {p: vars(v) for p, v in by.items()} for name, by in points.items()},
+        "test": test_figures(tested, points, settings),
+        "calibration": pooled_calibration(tested, settings),
+        "leave_one_source_out": _unseen_by_class({name: folds[of] for name, of in ensemble.readers.items()}),
+    }
+
+
+def _unseen_by_class(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Figures of hospitals left out, of each class those of the nets that read it."""
+    result: dict[str, Any] = {}
+    for name, hospitals in found.items():
+        for fold, of in hospitals.items():
+            if name in of["classes"]:
+                result.setdefault(fold, {"films_of": of["films_of"], "classes": {}})
+                result[fold]["classes"][name] = of["classes"][name]
+    return dict(sorted(result.items()))
 
 
 def _summary(figures: dict[str, Any]) -> dict[str, Any]:
@@ -122,18 +181,18 @@ def _summary(figures: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def best_unseen(figures: dict[str, dict[str, Any]]) -> frozenset[str]:
+def best_unseen(figures: dict[str, dict[str, Any]], class_name: str) -> frozenset[str]:
     """The nets that held best in the hospitals that most nets were left without.
 
-    By AUROC of the first class against normal films: the best net, and those that its interval does not tell
+    By AUROC of the class against normal films: the best net, and those that its interval does not tell
     from it. None where no two nets were measured so.
     """
     folds: dict[str, dict[str, dict[str, float]]] = {}
     for name, of in figures.items():
         for fold, found in of["leave_one_source_out"].items():
-            first = next(iter(found["classes"].values()), None)
-            if first and first["all"]["against_normal"]:
-                folds.setdefault(fold, {})[name] = first["all"]["against_normal"]
+            part = found["classes"].get(class_name)
+            if part and part["all"]["against_normal"]:
+                folds.setdefault(fold, {})[name] = part["all"]["against_normal"]
     compared = [aurocs for aurocs in folds.values() if len(aurocs) > 1]
     if not compared:
         return frozenset()
@@ -142,18 +201,22 @@ def best_unseen(figures: dict[str, dict[str, Any]]) -> frozenset[str]:
     return frozenset(name for name, auroc in most.items() if auroc["value"] >= least)
 
 
-def held_elsewhere(folds: dict[tuple[str, ...], dict[str, Any]]) -> dict[tuple[str, ...], float]:
-    """By nets: mean AUROC against normal films, over the hospitals that they never saw and the classes.
+def held_elsewhere(
+    folds: dict[tuple[str, ...], dict[str, Any]], class_name: str
+) -> dict[tuple[str, ...], float]:
+    """By nets: mean AUROC of a class over the hospitals that they never saw, against normal films and against
+    all others alike: who reads in screening wants the first, who reads in a ward the second.
 
     `folds`: by nets, the figures of their hospitals left out. All are compared in those of the largest
     combination that was measured in any; nets that were not measured in all of these are not in it.
     """
     found = {
         names: {
-            (fold, name): part["all"]["against_normal"]["value"]
+            (fold, against): of["classes"][class_name]["all"][against]["value"]
             for fold, of in hospitals.items()
-            for name, part in of["classes"].items()
-            if part["all"]["against_normal"]
+            if class_name in of["classes"]
+            for against in ("against_normal", "against_rest")
+            if of["classes"][class_name]["all"][against]
         }
         for names, hospitals in folds.items()
     }
@@ -168,12 +231,12 @@ def held_elsewhere(folds: dict[tuple[str, ...], dict[str, Any]]) -> dict[tuple[s
     }
 
 
-def _reading_so_far(weights: Path) -> tuple[str, ...]:
-    """The members of the ensemble that is in the folder of weights, in the order of their names."""
+def _reading_so_far(weights: Path) -> dict[str, tuple[str, ...]]:
+    """By class, who reads it by the file in the folder of weights, in the order of their names."""
     try:
-        return tuple(sorted(read_ensemble(weights).members))
+        return {name: tuple(sorted(of)) for name, of in read_ensemble(weights).readers.items()}
     except WeightsError:  # there is none yet
-        return ()
+        return {}
 
 
 def chosen_members(
@@ -182,23 +245,24 @@ def chosen_members(
     so_far: tuple[str, ...] = (),
     unseen: dict[tuple[str, ...], float] | None = None,
 ) -> tuple[str, ...]:
-    """The nets that read: of those that held best elsewhere, within chance of each other, the best merit.
+    """The nets that read a class: of those that held best elsewhere, within chance of each other, those of
+    the best merit.
 
-    `anchors`, the nets that alone held best in a hospital they never saw, are members in any case: films of
-    the hospitals trained on cannot tell their worth. `unseen`: how nets together held in hospitals they never
-    saw (`held_elsewhere`), which decides where it is known of several; a user's hospital is none of those
-    trained on.
+    `unseen`: how nets together held in hospitals they never saw (`held_elsewhere`), which decides where it is
+    known of several: a user's hospital is none of those trained on, and films of these cannot tell what a net
+    is worth there.
 
-    Where it is not, those within chance of the best merit: the most nets, and of as many the better, since
-    nets of different making hold better together, and only several can disagree. The nets that read `so_far`
-    then go on with the anchors where that is within chance of the best: what differs by chance alone is no
-    reason to measure anew all that hangs on them.
+    Where it is not, `anchors`, the nets that alone held best in a hospital they never saw, are members in any
+    case, and of the nets with them those read that come within chance of the best merit: the most nets, and
+    of as many the better, since nets of different making hold better together, and only several can disagree.
+    The nets that read `so_far` then go on with the anchors where that is within chance of the best: what
+    differs by chance alone is no reason to measure anew all that hangs on them.
     """
-    merits = {names: merit for names, merit in merits.items() if anchors <= set(names)}
     known = {names: held for names, held in (unseen or {}).items() if names in merits}
     if len(known) > 1:
         held_best = _within_chance(known)
         return max(held_best, key=lambda names: (merits[names], known[names]))
+    merits = {names: merit for names, merit in merits.items() if anchors <= set(names)}
     near = _within_chance(merits)
     going_on = anchors | set(so_far) if so_far else set()
     return max(near, key=lambda names: (set(names) == going_on, len(names), merits[names]))
@@ -210,22 +274,19 @@ def _within_chance(values: dict[tuple[str, ...], float]) -> list[tuple[str, ...]
     return [names for names, value in values.items() if value >= best - CHANCE]
 
 
-def _merit(validation: Predictions, settings: Settings) -> dict[str, float]:
-    """What members are chosen by, on validation films that may be quoted: the test films choose nothing.
+def _merit(validation: Predictions, class_name: str, settings: Settings) -> dict[str, float]:
+    """What those who read a class are chosen by, on validation films that may be quoted: the test films
+    choose nothing.
 
-    Mean AUROC over the classes: `all` films, those `within_sources` that show films with and without the
-    class, and the `mean` of both. The first alone would reward a net for telling hospitals apart, the second
-    has few films and no other hospital's diseases.
+    AUROC over `all` films, that `within_sources` that show films with and without the class, and the `mean`
+    of both. The first alone would reward a net for telling hospitals apart, the second has few films and no
+    other hospital's diseases.
     """
-    every, within = [], []
-    for name in validation.classes:
-        scores = validation.scores(name).where(lambda row: row.source not in settings.unquoted_sources)
-        every.append(roc_auc_score(scores.truths, scores.probabilities))
-        inside = scores.within_sources()
-        if inside.of_both:
-            within.append(roc_auc_score(inside.truths, inside.probabilities))
-    found = {"all": float(np.mean(every)), "within_sources": float(np.mean(within or every))}
-    return {**found, "mean": (found["all"] + found["within_sources"]) / 2}
+    scores = validation.scores(class_name).where(lambda row: row.source not in settings.unquoted_sources)
+    every = float(roc_auc_score(scores.truths, scores.probabilities))
+    inside = scores.within_sources()
+    within = float(roc_auc_score(inside.truths, inside.probabilities)) if inside.of_both else every
+    return {"all": every, "within_sources": within, "mean": (every + within) / 2}
 
 
 def _folds_together(

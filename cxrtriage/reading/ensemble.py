@@ -1,22 +1,23 @@
-"""Which nets read together, and the thresholds measured for each such combination.
+"""Which nets read together, which classes each speaks of, and the thresholds of each such combination.
 
 The probability of a combination is that of the mean of the log odds of its members' calibrated
 probabilities. A threshold is bound to the weights it was measured with, so `weights/ensemble.json` names
-their checksums, and to that mean: files of schema 1 held thresholds for a mean of probabilities.
+their checksums, and to that mean: files of schema 1 held thresholds for a mean of probabilities, those of
+schema 2 let every net speak of every class.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from cxrtriage.weights import WEIGHTS_FOLDER, Card, OperatingPoint, WeightsError
 
-_KIND = "cxrtriage/ensemble/2"
-_OF_ANOTHER_MEAN = "cxrtriage/ensemble/1"
+_KIND = "cxrtriage/ensemble/3"
+_OF_ANOTHER_MEAN = ("cxrtriage/ensemble/1", "cxrtriage/ensemble/2")
 _FILE = "ensemble.json"
 
 
@@ -29,28 +30,52 @@ def combination_name(members: Sequence[str]) -> str:
 class Ensemble:
     """`weights`: sha256 by net. `operating_points`: combination, class, point name -> point.
 
-    `members`: the nets that read unless others are asked for: the combination that did best on the
-    validation films, for a net that harms the others is shipped for comparison alone.
+    `readers`: by class, the nets that speak of it unless others are asked for. A net that tells one disease
+    in a hospital it never saw may be of no use for another, and one that harms the others for every class
+    is shipped for comparison alone.
 
     `lungs`: name and sha256 of the lung net whose crop the members were measured with, if any.
     `findings`: name of the net whose findings are shown (a member or not), if any.
     """
 
     weights: dict[str, str]
-    members: tuple[str, ...]
+    readers: dict[str, tuple[str, ...]]
     default_operating_point: str
     lungs: dict[str, str]
     findings: dict[str, str]
     operating_points: dict[str, dict[str, dict[str, OperatingPoint]]]
 
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The nets that read unless others are asked for, in the order of their names."""
+        return tuple(sorted({net for nets in self.readers.values() for net in nets}))
+
     def to_dict(self) -> dict[str, Any]:
         return {"schema": _KIND, **asdict(self)}
 
-    def points(self, cards: Sequence[Card]) -> dict[str, dict[str, OperatingPoint]] | None:
+    def points(self, cards: Mapping[str, Card]) -> dict[str, dict[str, OperatingPoint]] | None:
         """Points by class and name for these nets together; None where they were never measured so."""
-        if any(self.weights.get(card.name) != card.sha256 for card in cards):
+        if any(self.weights.get(name) != card.sha256 for name, card in cards.items()):
             return None
-        return self.operating_points.get(combination_name([card.name for card in cards]))
+        if set(cards) != set(self.members):
+            return self.operating_points.get(combination_name(list(cards)))
+        found = {}
+        for name, nets in self.readers.items():
+            of = cards[nets[0]].operating_points
+            if len(nets) > 1:
+                of = self.operating_points.get(combination_name(nets), {})
+            if name not in of or any(name not in cards[net].classes for net in nets):
+                return None
+            found[name] = of[name]
+        return found
+
+
+def speakers(cards: Mapping[str, Card], ensemble: Ensemble | None) -> dict[str, tuple[str, ...]]:
+    """By class, which of these nets speak of it: an ensemble's members as chosen, others of all they know."""
+    known = dict.fromkeys(name for card in cards.values() for name in card.classes)
+    if ensemble and set(cards) == set(ensemble.members):
+        return {name: ensemble.readers[name] for name in known if name in ensemble.readers}
+    return {name: tuple(net for net, card in cards.items() if name in card.classes) for name in known}
 
 
 def read_ensemble(folder: Path = WEIGHTS_FOLDER) -> Ensemble:
@@ -59,7 +84,7 @@ def read_ensemble(folder: Path = WEIGHTS_FOLDER) -> Ensemble:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         kind = values.pop("schema")
-        if kind == _OF_ANOTHER_MEAN:
+        if kind in _OF_ANOTHER_MEAN:
             raise WeightsError(
                 "weights_damaged",
                 f"The thresholds of {_FILE} were set for another mean of the models; "
@@ -74,9 +99,11 @@ def read_ensemble(folder: Path = WEIGHTS_FOLDER) -> Ensemble:
             }
             for combination, classes in values["operating_points"].items()
         }
-        values["members"] = tuple(values["members"])
-        if not values["members"] or not set(values["members"]) <= set(values["weights"]):
-            raise ValueError("the members are not among the nets")
+        values["readers"] = {name: tuple(nets) for name, nets in values["readers"].items()}
+        if not values["readers"]:
+            raise ValueError("no net reads")
+        if any(not nets or not set(nets) <= set(values["weights"]) for nets in values["readers"].values()):
+            raise ValueError("those that read are not among the nets")
         if not isinstance(values["default_operating_point"], str):
             raise TypeError("the operating point has no name")
         for net in ("lungs", "findings"):  # none, or a net by its name

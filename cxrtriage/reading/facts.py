@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from cxrtriage.reading.ensemble import Ensemble, combination_name, read_ensemble
+from cxrtriage.reading.ensemble import Ensemble, read_ensemble
 from cxrtriage.reading.severity_card import SEVERITY_FILE, read_severity_card
 from cxrtriage.weights import WEIGHTS_FOLDER, Card, WeightsError, read_card
 
@@ -24,7 +24,8 @@ class ModelFacts:
     """Cards of a net (one) or of the ensemble (its members), and what was measured of them together.
 
     `figures` is None where these weights were never measured. `parts` are the figures of each net by its
-    name: some things (controls, hospitals left out) may be known of a member alone.
+    name: some things (controls, hospitals left out) may be known of a member alone. `readers`: by class, the
+    nets that speak of it where several read together.
     """
 
     name: str
@@ -32,12 +33,17 @@ class ModelFacts:
     operating_point: str
     figures: dict[str, Any] | None
     parts: dict[str, dict[str, Any]]
+    readers: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Classes with operating points, each that some net knows: lung and severity nets have none."""
         scoring = [card for card in self.cards if card.operating_points]
         return tuple(dict.fromkeys(name for card in scoring for name in card.classes))
+
+    def parts_of(self, name: str) -> dict[str, dict[str, Any]]:
+        """The figures of the nets that speak of a class."""
+        return {net: of for net, of in self.parts.items() if net in self.readers.get(name, (net,))}
 
     @property
     def task(self) -> Literal["diagnosis", "lungs", "severity", "ct", "gate"]:
@@ -97,13 +103,13 @@ def model_facts(name: str, weights: Path = WEIGHTS_FOLDER, results: Path = RESUL
         ensemble = read_ensemble(weights)
         cards = tuple(read_card(member, weights) for member in ensemble.members)
         figures = _ensemble_figures(ensemble, cards, results)
-        point = ensemble.default_operating_point
+        point, readers = ensemble.default_operating_point, ensemble.readers
     else:
         cards = (read_card(name, weights),)
         figures = _net_figures(cards[0], results)
-        point = cards[0].default_operating_point
+        point, readers = cards[0].default_operating_point, {}
     parts = {card.name: found for card in cards if (found := _net_figures(card, results))}
-    return ModelFacts(name, cards, point, figures, parts)
+    return ModelFacts(name, cards, point, figures, parts, readers)
 
 
 def weaknesses(facts: ModelFacts) -> list[Weakness]:
@@ -134,7 +140,7 @@ def _unseen(facts: ModelFacts, name: str) -> list[Weakness]:
     folds = (
         {facts.name: together}
         if together
-        else {net: part.get("leave_one_source_out") or {} for net, part in facts.parts.items()}
+        else {net: part.get("leave_one_source_out") or {} for net, part in facts.parts_of(name).items()}
     )
     found = []
     for net, of_net in folds.items():
@@ -175,7 +181,7 @@ def _shortcuts(facts: ModelFacts, name: str) -> list[Weakness]:
     controls: tuple[tuple[Kind, str], ...] = (("lungs_out", "lungs_out"), ("border", "picture_border_only"))
     for kind, control in controls:
         left = {}
-        for net, part in facts.parts.items():
+        for net, part in facts.parts_of(name).items():
             figures = (part.get("controls") or {}).get(control, {}).get(name, {}).get("against_normal")
             if figures and figures["control"] and figures["control"]["value"] > _CONTROL:
                 left[net] = figures
@@ -206,9 +212,9 @@ def _ensemble_figures(ensemble: Ensemble, cards: tuple[Card, ...], results: Path
     values = _read(results / f"{ENSEMBLE}.json")
     if not values or any(values["weights"].get(card.name) != card.sha256 for card in cards):
         return None
-    if len(cards) == 1:
-        return _net_figures(cards[0], results)
-    found: dict[str, Any] | None = values["combinations"].get(combination_name(ensemble.members))
+    if values.get("readers") != {name: list(nets) for name, nets in ensemble.readers.items()}:
+        return None
+    found: dict[str, Any] = values["ensemble"]
     return found
 
 

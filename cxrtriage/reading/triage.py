@@ -19,7 +19,7 @@ from cxrtriage.gate.gate import GATE, Gate, GateResult
 from cxrtriage.reading.assessment import Assessment, Diagnosis, FilmFacts, Severity, Versions
 from cxrtriage.reading.call import class_score, strongest_class
 from cxrtriage.reading.cut_lungs import with_cut_lungs
-from cxrtriage.reading.ensemble import Ensemble, read_ensemble
+from cxrtriage.reading.ensemble import Ensemble, read_ensemble, speakers
 from cxrtriage.reading.input_form import InputForm
 from cxrtriage.reading.lung_finder import LungFinder
 from cxrtriage.reading.lungs import Lungs
@@ -56,7 +56,8 @@ class Triage:
         if not members:
             raise WeightsError("weights_missing", "There are no weights to read with; fetch them again.")
         self._members = {member.card.name: member for member in members}
-        self._points, default = _points(self.cards, ensemble)
+        self._speakers = speakers(self.cards, ensemble)
+        self._points, default = _points(self.cards, ensemble, tuple(self._speakers))
         self.operating_point = self._known(operating_point or default)
         self._lungs, self._findings, self._severity, self._gate = lungs, findings, severity, gate
         self.problems = dict(problems or {})
@@ -144,6 +145,10 @@ class Triage:
         first, *others = self._points.values()
         return tuple(name for name in first if all(name in points for points in others))
 
+    def _told_by(self, member: Member) -> tuple[str, ...]:
+        """The classes that a net speaks of here: one may know more than it is asked."""
+        return tuple(name for name in member.card.classes if member.card.name in self._speakers.get(name, ()))
+
     def _known(self, operating_point: str) -> str:
         if operating_point not in self.operating_points:
             raise WeightsError(
@@ -208,7 +213,7 @@ class Triage:
         for name, member in self._members.items():
             seen[name] = member.look(self._picture(member.form, film, lungs, images))
             outputs = member.scores(seen[name])
-            scores[name] = {class_name: outputs[class_name] for class_name in member.card.classes}
+            scores[name] = {class_name: outputs[class_name] for class_name in self._told_by(member)}
             if member is self._findings:
                 findings = outputs
         diagnosis = self._diagnosis(scores)
@@ -227,7 +232,7 @@ class Triage:
             member.saliency(film, lungs, class_name, member.raw_map(seen[name], class_name, method), method)
             for name, member in self._members.items()
             if method in member.methods
-            for class_name in member.card.classes
+            for class_name in self._told_by(member)
             if class_name in wanted
         ]
         seconds["saliency"] = time.perf_counter() - began
@@ -377,14 +382,14 @@ def _need_lungs(cards: Sequence[Card], lungs: LungFinder | None) -> None:
 
 
 def _points(
-    cards: dict[str, Card], ensemble: Ensemble | None
+    cards: dict[str, Card], ensemble: Ensemble | None, classes: Sequence[str]
 ) -> tuple[dict[str, dict[str, OperatingPoint]], str]:
     """Operating points by class and name for these nets together, and the default one's name."""
     if len(cards) == 1:
         (card,) = cards.values()
         found, default = card.operating_points, card.default_operating_point
     else:
-        measured = ensemble.points(list(cards.values())) if ensemble else None
+        measured = ensemble.points(cards) if ensemble else None
         if ensemble is None or measured is None:
             raise WeightsError(
                 "no_threshold",
@@ -392,7 +397,6 @@ def _points(
                 "run python -m train evaluate with these names.",
             )
         found, default = measured, ensemble.default_operating_point
-    classes = {class_name for card in cards.values() for class_name in card.classes}
-    if any(default not in found.get(class_name, {}) for class_name in classes):
+    if not classes or any(default not in found.get(class_name, {}) for class_name in classes):
         raise WeightsError("weights_damaged", "A card names no threshold; fetch the weights again.")
     return {class_name: found[class_name] for class_name in found if class_name in classes}, default

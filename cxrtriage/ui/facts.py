@@ -20,8 +20,10 @@ _PLOT = {"displayModeBar": False}
 def what_it_is(texts: Texts, facts: ModelFacts) -> None:
     """For what, not for what, from what, under which terms."""
     lines = [texts[f"facts_for_{facts.task}"]]
-    if len(facts.cards) > 1 and facts.classes:
-        lines.append(texts.fill("facts_members", members=", ".join(c.name for c in facts.cards)))
+    lines += [
+        texts.fill("facts_members", label=class_label(texts, name), members=", ".join(members))
+        for name, members in facts.readers.items()
+    ]
     for one in facts.cards:
         lines.append(
             texts.fill(

@@ -409,7 +409,7 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "en": "Finding the lungs in frontal chest films, so that the other models look there and nowhere "
         "else."
     },
-    "facts_members": {"en": "The mean, in log odds, of the calibrated probabilities of {members}."},
+    "facts_members": {"en": "{label}: the mean, in log odds, of the calibrated probabilities of {members}."},
     "facts_net": {"en": "{name}: {architecture}, sees {size} pixels, weights {digits}."},
     "facts_not_for": {"en": "Not for"},
     "facts_never": {

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from cxrtriage.film.synthetic import draw_film
+from cxrtriage.reading.ensemble import read_ensemble
 from cxrtriage.ui.opening import EXAMPLES_FOLDER
 from cxrtriage.weights import WEIGHTS_FOLDER
 
@@ -169,7 +170,7 @@ def test_another_class_lays_its_own_map_over_the_film(read_page: Any, complaints
 def test_a_transformers_map_can_be_made_by_relevance(read_page: Any, complaints: list[str]) -> None:
     page = read_page
     transformer = "corpus_vit"
-    if transformer not in json.loads((WEIGHTS_FOLDER / "ensemble.json").read_text())["members"]:
+    if transformer not in read_ensemble().members:
         pytest.skip("no transformer reads")
     wait_for_map(page)
     method = page.locator("[data-testid=stButtonGroup]", has_text="Relevance")

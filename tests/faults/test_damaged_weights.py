@@ -55,6 +55,15 @@ def of_another_mean(path: Path) -> None:
     changed(path, schema="cxrtriage/ensemble/1")
 
 
+def read_by_a_stranger(path: Path) -> None:
+    """A class that a net reads which is not among those of the file."""
+    changed(path, readers={"tuberculosis": ["tb_x"]})
+
+
+def read_by_nobody(path: Path) -> None:
+    changed(path, readers={"tuberculosis": []})
+
+
 def other_name(path: Path) -> None:
     changed(path, name="another")
 
@@ -100,6 +109,8 @@ NEEDED: list[tuple[str, Callable[[Path], None]]] = [
     ("ensemble.json", truncated),
     ("ensemble.json", a_list),
     ("ensemble.json", of_another_mean),
+    ("ensemble.json", read_by_a_stranger),
+    ("ensemble.json", read_by_nobody),
 ]
 
 

@@ -84,7 +84,8 @@ def write_small_nets(folder: Path) -> None:
         )
     findings = {"name": "tb_a", "sha256": sums["tb_a"][:12]}
     measured = {"tb_a+tb_b": points, "tb_a+tb_b+tb_c": points}
-    write_ensemble(Ensemble(sums, tuple(sums), "sensitivity_0.90", lungs, findings, measured), folder)
+    readers = dict.fromkeys(CLASSES, tuple(sums))
+    write_ensemble(Ensemble(sums, readers, "sensitivity_0.90", lungs, findings, measured), folder)
 
 
 def write_small_severity(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,14 @@ def test_weak_groups_shortcuts_and_what_was_never_measured_are_said():
         ("findings_hidden", None),
     ]  # fmt: skip
     assert weaknesses(facts())[-1].values == {"findings": ["hernia"]}
+
+
+def test_what_a_net_does_to_a_class_that_it_does_not_read_is_not_held_against_the_ensemble():
+    found = facts()
+    assert "border" in {one.kind for one in weaknesses(found)}
+    for reader, told in (("another", False), ("net", True)):
+        read = replace(found, readers={"tuberculosis": (reader,)})
+        assert ("border" in {one.kind for one in weaknesses(read)}) == told
 
 
 def test_a_hospital_it_never_saw_comes_first_with_what_the_threshold_did_there():

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from random_films import random_film
+from small_nets import CLASSES, POINTS
 
 from cxrtriage.film.film import FilmError
 from cxrtriage.reading.assessment import Assessment
@@ -153,6 +155,56 @@ def test_a_threshold_of_other_weights_is_not_used(weights_folder, tmp_path):
     write_ensemble(replace(ensemble, weights={**ensemble.weights, "tb_b": "0" * 64}), tmp_path)
     with pytest.raises(WeightsError, match="No threshold was measured"):
         Triage.load(tmp_path, ["tb_a", "tb_b"])
+
+
+def of_other_readers(folder: Path, to: Path, **readers: tuple[str, ...]) -> Path:
+    """The folder of weights again, whose classes are read by these nets."""
+    for path in folder.iterdir():
+        (to / path.name).write_bytes(path.read_bytes())
+    write_ensemble(replace(read_ensemble(to), readers=readers), to)
+    return to
+
+
+def test_each_class_is_read_by_its_own_nets(weights_folder, film, tmp_path):
+    """A net is silent of a class that it does not read, also in maps; thresholds are of those that do."""
+    readers = {"tuberculosis": ("tb_a", "tb_b"), "covid19": ("tb_c",), "other_infection": ("tb_b", "tb_a")}
+    folder = of_other_readers(weights_folder, tmp_path, **readers)
+    ensemble = read_ensemble(folder)
+    two = {
+        name: {point: replace(of, threshold=0.123) for point, of in points.items()}
+        for name, points in ensemble.operating_points["tb_a+tb_b"].items()
+    }
+    write_ensemble(
+        replace(ensemble, operating_points={**ensemble.operating_points, "tb_a+tb_b": two}), folder
+    )
+    triage = Triage.load(folder)
+    assert triage.members == ("tb_a", "tb_b", "tb_c")
+    assessment, maps = triage.read(film)
+    diagnosis = assessment.diagnosis
+    assert {net: set(of) for net, of in diagnosis.members.items()} == {
+        "tb_a": {"tuberculosis", "other_infection"},
+        "tb_b": {"tuberculosis", "other_infection"},
+        "tb_c": {"covid19"},
+    }
+    assert diagnosis.classes["tuberculosis"].threshold == 0.123
+    assert diagnosis.classes["covid19"].threshold == POINTS["sensitivity_0.90"].threshold
+    assert diagnosis.classes["covid19"].probability == diagnosis.members["tb_c"]["covid19"]
+    told = {(one.net, one.class_name) for one in maps}
+    assert told == {(net, name) for name, nets in readers.items() for net in nets}
+    # Others that are asked for speak of all they know.
+    asked = Triage.load(folder, ["tb_a", "tb_b"]).assess(film).diagnosis
+    assert {net: set(of) for net, of in asked.members.items()} == {
+        "tb_a": set(CLASSES),
+        "tb_b": set(CLASSES),
+    }
+    held = triage.held_against(assessment, "specificity_0.70").diagnosis
+    assert {name: of.threshold for name, of in held.classes.items()}["tuberculosis"] == 0.123
+
+
+def test_a_class_that_its_readers_were_never_measured_for_is_not_read(weights_folder, tmp_path):
+    folder = of_other_readers(weights_folder, tmp_path, tuberculosis=("tb_a", "tb_c"), covid19=("tb_b",))
+    with pytest.raises(WeightsError, match="No threshold was measured for tb_a, tb_b, tb_c together"):
+        Triage.load(folder)
 
 
 def test_an_unknown_model_is_named_with_the_known_ones(weights_folder):

@@ -17,7 +17,7 @@ from PIL import Image
 
 from cxrtriage import nets
 from cxrtriage.film.read import read_film
-from cxrtriage.reading.ensemble import read_ensemble
+from cxrtriage.reading.ensemble import read_ensemble, write_ensemble
 from cxrtriage.reading.member import Member
 from cxrtriage.reading.triage import Triage
 from cxrtriage.weights import WEIGHTS_FOLDER, Calibration, Card, read_card, save_net, write_card
@@ -166,11 +166,13 @@ def test_all_nets_of_a_folder_are_measured_and_then_read_together(evaluated, hos
     assert set(ensemble.members) <= {"one", "two"}
     chosen = Triage.load(evaluated / "weights")
     assert chosen.members == ensemble.members
-    diagnosis = Triage.load(evaluated / "weights", ["one", "two"]).assess(film).diagnosis
-    assert set(diagnosis.classes) == set(CLASSES)
-    assert diagnosis.classes["covid19"].threshold == (
-        ensemble.operating_points["one+two"]["covid19"]["sensitivity_0.90"].threshold
-    )
+    diagnosis = chosen.assess(film).diagnosis
+    measured = {net: read_card(net, evaluated / "weights").operating_points for net in ("one", "two")}
+    measured |= ensemble.operating_points
+    for name, readers in ensemble.readers.items():
+        assert {net for net, of in diagnosis.members.items() if name in of} == set(readers)
+        point = measured["+".join(readers)][name]["sensitivity_0.90"]
+        assert diagnosis.classes[name].threshold == point.threshold
 
 
 @pytest.mark.slow
@@ -320,9 +322,12 @@ def test_of_combinations_that_held_best_elsewhere_the_one_of_the_best_merit_read
     merits = {("a", "b"): 0.900, ("a", "c"): 0.902, ("a", "b", "c"): 0.98, ("b", "c"): 0.99}
     unseen = {("a", "b"): 0.880, ("a", "c"): 0.877, ("a", "b", "c"): 0.86, ("b", "c"): 0.9}
     anchors = frozenset({"a"})
+    del unseen[("b", "c")]
     # What is better on films of hospitals trained on does not make good what held worse elsewhere.
     assert chosen_members(merits, anchors, ("a", "b", "c"), unseen) == ("a", "c")
     assert chosen_members(merits, anchors, (), {**unseen, ("a", "c"): 0.874}) == ("a", "b")
+    # What held best together there needs none that held best alone.
+    assert chosen_members(merits, anchors, (), {**unseen, ("b", "c"): 0.9}) == ("b", "c")
     # Known of one alone, it says nothing.
     assert chosen_members(merits, anchors, (), {("a", "b"): 0.88}) == ("a", "b", "c")
 
@@ -330,7 +335,12 @@ def test_of_combinations_that_held_best_elsewhere_the_one_of_the_best_merit_read
 def test_nets_are_compared_in_hospitals_that_all_of_them_never_saw():
     def hospital(**classes: float | None) -> dict[str, object]:
         found = {
-            name: {"all": {"against_normal": None if of is None else {"value": of}}}
+            name: {
+                "all": {
+                    "against_normal": None if of is None else {"value": of},
+                    "against_rest": None if of is None else {"value": of - 0.1},
+                }
+            }
             for name, of in classes.items()
         }
         return {"classes": found}
@@ -341,8 +351,12 @@ def test_nets_are_compared_in_hospitals_that_all_of_them_never_saw():
         ("a", "c"): {"north": hospital(tuberculosis=0.9, covid19=0.8, other=None)},
         ("b", "c"): {},
     }
-    assert held_elsewhere(folds) == {("a",): pytest.approx(0.7), ("a", "c"): pytest.approx(0.85)}
-    assert held_elsewhere({("a",): {}, ("a", "b"): {}}) == {}
+    # Against normal films and against all others count alike.
+    held = held_elsewhere(folds, "tuberculosis")
+    assert held == {("a",): pytest.approx(0.75), ("a", "c"): pytest.approx(0.85)}
+    assert held_elsewhere(folds, "covid19") == {("a",): pytest.approx(0.55), ("a", "c"): pytest.approx(0.75)}
+    assert held_elsewhere(folds, "other") == {}
+    assert held_elsewhere({("a",): {}, ("a", "b"): {}}, "tuberculosis") == {}
 
 
 def test_what_held_best_elsewhere_is_measured_where_several_nets_were_left_out():
@@ -354,10 +368,12 @@ def test_what_held_best_elsewhere_is_measured_where_several_nets_were_left_out()
         return {"leave_one_source_out": found}
 
     measured = {"a": figures(north=0.8, south=0.99), "b": figures(north=0.9), "c": figures()}
-    assert best_unseen(measured) == {"b"}
+    assert best_unseen(measured, "tuberculosis") == {"b"}
+    assert best_unseen(measured, "covid19") == frozenset()
     # A net that the best one's interval does not tell from it held as well.
-    assert best_unseen({**measured, "d": figures(north=0.88)}) == {"b", "d"}
-    assert best_unseen({"a": figures(north=0.8), "b": figures(south=0.9)}) == frozenset()
+    assert best_unseen({**measured, "d": figures(north=0.88)}, "tuberculosis") == {"b", "d"}
+    apart = {"a": figures(north=0.8), "b": figures(south=0.9)}
+    assert best_unseen(apart, "tuberculosis") == frozenset()
 
 
 def test_what_the_program_ships_can_be_evaluated_together():
@@ -371,21 +387,26 @@ def test_what_the_program_ships_can_be_evaluated_together():
 def test_a_net_that_knows_one_class_alone_reads_with_those_that_know_all(
     hospitals: Path, config: Path, tmp_path: Path
 ):
-    """It speaks of its class; the others' classes are theirs, and alone it is no ensemble."""
+    """It speaks of its class; the others' classes are theirs."""
     weights = tmp_path / "weights"
     put_net(weights, "both", 0, config)
     put_net(weights, "alone", 1, config, classes=["tuberculosis"], findings=[], other_diseases=0.0)
     places = [f"--{name}={tmp_path / name}" for name in ("weights", "runs", "results")]
     assert main(["evaluate", "both", "alone", *places]) == 0
     written = json.loads((tmp_path / "results" / "ensemble.json").read_text())
-    assert set(written["validation_auroc"]) == {"both", "alone+both"}
-    assert set(written["members"]) in ({"both"}, {"alone", "both"})
+    assert set(written["validation_auroc"]["tuberculosis"]) == {"both", "alone", "alone+both"}
+    assert set(written["validation_auroc"]["covid19"]) == {"both"}
+    assert set(written["readers"]["tuberculosis"]) <= {"alone", "both"}
+    assert written["readers"]["covid19"] == ["both"]
     assert set(written["combinations"]["alone+both"]["test"]["classes"]) == set(CLASSES)
     page = (tmp_path / "results" / "diagnosis.md").read_text()
     covid = page[page.index("## Covid19") : page.index("## Calibration")]
     assert "| alone |" not in covid
     assert "| alone |" in page
-    triage = Triage.load(weights, models=["both", "alone"])
+    # As if none had been chosen, both speak of what they know.
+    every = {"tuberculosis": ("alone", "both"), "covid19": ("both",)}
+    write_ensemble(replace(read_ensemble(weights), readers=every), weights)
+    triage = Triage.load(weights)
     read = triage.assess(read_film(next((hospitals / "cxr").iterdir())))
     assert read.diagnosis is not None
     of = read.diagnosis.members

@@ -358,13 +358,13 @@ class Triage:
     ) -> Diagnosis:
         """Every class against its threshold, in the order of the cards; `scores` by net, then class."""
         name = operating_point or self.operating_point
-        by_class: dict[str, list[float]] = {}
-        for member_scores in scores.values():
-            for class_name, score in member_scores.items():
-                by_class.setdefault(class_name, []).append(score)
         classes = {
-            class_name: class_score(values, name, self._points[class_name][name])
-            for class_name, values in by_class.items()
+            class_name: class_score(
+                [of[class_name] for of in scores.values() if class_name in of],
+                name,
+                self._points[class_name][name],
+            )
+            for class_name in self._speakers
         }
         return Diagnosis(classes, scores, any(score.call == "uncertain" for score in classes.values()))
 

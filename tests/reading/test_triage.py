@@ -186,6 +186,7 @@ def test_each_class_is_read_by_its_own_nets(weights_folder, film, tmp_path):
         "tb_b": {"tuberculosis", "other_infection"},
         "tb_c": {"covid19"},
     }
+    assert list(diagnosis.classes) == list(CLASSES)
     assert diagnosis.classes["tuberculosis"].threshold == 0.123
     assert diagnosis.classes["covid19"].threshold == POINTS["sensitivity_0.90"].threshold
     assert diagnosis.classes["covid19"].probability == diagnosis.members["tb_c"]["covid19"]

@@ -34,12 +34,14 @@ def what_it_is(texts: Texts, facts: ModelFacts) -> None:
                 digits=one.sha256[:12],
             )
         )
-    cautions = dict.fromkeys(
-        # What holds for all is said once, what holds for one with its name.
-        caution if all(caution in other.cautions for other in facts.cards) else f"{one.name}: {caution}"
-        for one in facts.cards
-        for caution in one.cautions
-    )
+    of_nets: dict[str, list[str]] = {}
+    for one in facts.cards:
+        for caution in one.cautions:
+            of_nets.setdefault(caution, []).append(one.name)
+    # What holds for all is said without names, and first.
+    of_all = [caution for caution, nets in of_nets.items() if len(nets) == len(facts.cards)]
+    of_some = [f"{', '.join(nets)}: {caution}" for caution, nets in of_nets.items() if caution not in of_all]
+    cautions = [*of_all, *of_some]
     content = (
         f"<h3>{escape(texts['facts_what_for'])}</h3>{bullets(lines)}"
         f"<h3>{escape(texts['facts_not_for'])}</h3>{bullets([texts['facts_never'], *cautions])}"

@@ -17,7 +17,7 @@ from typing import Any
 from cxrtriage.weights import WEIGHTS_FOLDER, Card, OperatingPoint, WeightsError
 
 _KIND = "cxrtriage/ensemble/3"
-_OF_ANOTHER_MEAN = ("cxrtriage/ensemble/1", "cxrtriage/ensemble/2")
+_OLDER = ("cxrtriage/ensemble/1", "cxrtriage/ensemble/2")
 _FILE = "ensemble.json"
 
 
@@ -84,10 +84,10 @@ def read_ensemble(folder: Path = WEIGHTS_FOLDER) -> Ensemble:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         kind = values.pop("schema")
-        if kind in _OF_ANOTHER_MEAN:
+        if kind in _OLDER:
             raise WeightsError(
                 "weights_damaged",
-                f"The thresholds of {_FILE} were set for another mean of the models; "
+                f"The thresholds of {_FILE} were set for models that read together in another way; "
                 "run python -m train evaluate, or fetch the weights again.",
             )
         if kind != _KIND:

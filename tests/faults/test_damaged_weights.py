@@ -127,9 +127,10 @@ def test_what_every_reading_needs_is_named_in_one_sentence(folder, name, damage)
     assert caught.value.message.endswith(("again.", "again; or train one."))
 
 
-def test_thresholds_of_another_mean_say_how_to_have_new_ones(folder):
-    of_another_mean(folder / "ensemble.json")
-    with pytest.raises(WeightsError, match=r"another mean of the models; run python -m train evaluate"):
+@pytest.mark.parametrize("number", [1, 2])
+def test_thresholds_of_another_way_to_read_together_say_how_to_have_new_ones(folder, number):
+    changed(folder / "ensemble.json", schema=f"cxrtriage/ensemble/{number}")
+    with pytest.raises(WeightsError, match=r"together in another way; run python -m train evaluate"):
         Triage.load(folder)
 
 

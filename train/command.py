@@ -215,10 +215,11 @@ def _excluding(settings: Any, sources: Sequence[str]) -> Any:
     """Settings of a run without these sources, named after them; as they are without any."""
     from dataclasses import replace
 
+    from train.settings import name_without
+
     if not sources:
         return settings
-    name = f"{settings.name}-without-{'-'.join(sources)}"
-    return replace(settings, name=name, exclude=tuple(sources))
+    return replace(settings, name=name_without(settings.name, sources), exclude=tuple(sources))
 
 
 def _writing(options: argparse.Namespace) -> int:

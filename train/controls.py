@@ -7,9 +7,10 @@ looks at the lungs' box alone is given the box of the whole film, so that only w
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,10 +18,16 @@ from PIL import Image
 
 from cxrtriage.film.film import Film
 from cxrtriage.film.read import read_film
+from train.asked import Asked
 from train.fit import Pictures
 from train.manifest import FilmRow
+from train.scores import Predictions, Scores, outputs_of, pooled
 
 BORDER = 0.12
+LUNGS_OUT = "lungs_out"
+# Who reads a class must lose at least so much AUROC against normal films where the lungs are taken out of
+# them: who does not reads something else than the lungs.
+LEAST_FALL = 0.15
 
 
 def lung_masks(folder: Path) -> dict[str, Path]:
@@ -78,7 +85,7 @@ class Controls:
     def lungs_out(self, rows: Sequence[FilmRow], pictures: Pictures) -> np.ndarray:
         """(films, size, size) uint8 of films that have a mask, without their lungs."""
         return self._changed(
-            "lungs_out", rows, pictures, lambda row, film: without_lungs(film, self.masks[row.file])
+            LUNGS_OUT, rows, pictures, lambda row, film: without_lungs(film, self.masks[row.file])
         )
 
     def border_only(self, rows: Sequence[FilmRow], pictures: Pictures) -> np.ndarray:
@@ -109,3 +116,76 @@ class Controls:
                 made[number] = form.image(change(row, read_film(row.path)), pictures.lungs.get(row.file))
             self._made[key] = made
         return self._made[key]
+
+
+@dataclass(frozen=True, eq=False)
+class Changed:
+    """What a net, or nets together, say of the very same films, whole and changed for a control."""
+
+    whole: Predictions
+    changed: Predictions
+
+    def fall(self, class_name: str) -> float | None:
+        """By how much the AUROC of a class against normal films falls; None of too few films."""
+        whole, changed = (of.scores(class_name).against_normal() for of in (self.whole, self.changed))
+        return whole.area() - changed.area() if whole.enough else None
+
+    def figures(self) -> dict[str, Any]:
+        """By class: AUROC of the films whole and changed; 0.5 is right for the changed."""
+        return {
+            name: {
+                "against_normal": _compared(
+                    self.whole.scores(name).against_normal(), self.changed.scores(name).against_normal()
+                ),
+                "within_sources": _compared(
+                    self.whole.scores(name).within_sources(), self.changed.scores(name).within_sources()
+                ),
+            }
+            for name in self.whole.classes
+        }
+
+
+def lungs_out(net: Asked, asked: Predictions, controls: Controls) -> Changed:
+    """What a net says, without their lungs, of those of the films it was asked of that have a lung mask."""
+    quoted = asked.without_sources(net.settings.unquoted_sources)
+    index = controls.masked(quoted.films.rows)
+    return _changed_films(net, quoted, index, controls.lungs_out)
+
+
+def all_controls(net: Asked, controls: Controls) -> dict[str, Changed]:
+    """What a net says of the test films changed for each control, by its name."""
+    quoted = net.tested.without_sources(net.settings.unquoted_sources)
+    every = np.arange(len(quoted.films.rows))
+    return {
+        LUNGS_OUT: lungs_out(net, net.tested, controls),
+        "border_only": _changed_films(net, quoted, every, controls.border_only),
+        "picture_border_only": _changed_films(net, quoted, every, controls.picture_border_only),
+    }
+
+
+def changed_together(
+    nets: Sequence[Changed], readers: Mapping[str, Collection[int]] | None = None
+) -> Changed:
+    """Nets together, as `pooled` has it, of the same films changed alike."""
+    return Changed(
+        pooled([net.whole for net in nets], readers), pooled([net.changed for net in nets], readers)
+    )
+
+
+def _changed_films(
+    net: Asked,
+    quoted: Predictions,
+    index: np.ndarray,
+    change: Callable[[Sequence[FilmRow], Pictures], np.ndarray],
+) -> Changed:
+    films = quoted.films.at(index)
+    outputs = outputs_of(net.member, films, change(films.rows, net.pictures))
+    whole = Predictions(films, quoted.classes, quoted.probabilities[index])
+    return Changed(whole, Predictions.of(net.member, outputs))
+
+
+def _compared(whole: Scores, changed: Scores) -> dict[str, Any] | None:
+    """Whole and changed films; None of too few."""
+    if not whole.enough:
+        return None
+    return {"films_of": whole.sources, "whole": whole.auroc(), "control": changed.auroc()}

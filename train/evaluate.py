@@ -17,7 +17,7 @@ from cxrtriage.nets.registry import classifiers
 from cxrtriage.reading.ensemble import combination_name
 from cxrtriage.weights import read_card, write_card
 from train.asked import Asked, ask, known_findings
-from train.controls import Controls
+from train.controls import Changed, Controls, all_controls, lungs_out
 from train.left_out import kept_figures
 from train.manifest import data_folder, read_films
 from train.measures import (
@@ -29,7 +29,7 @@ from train.measures import (
 )
 from train.plots import write_plots
 from train.probe import probe_films, source_probe
-from train.scores import Predictions, Scores, outputs_of, pooled
+from train.scores import outputs_of, pooled
 from train.settings import Settings, SettingsError
 from train.tables import write_tables
 from train.thresholds import DEFAULT_POINT, distance_of, operating_points
@@ -62,9 +62,11 @@ def evaluate(names: Sequence[str], runs: Path, weights: Path, results: Path) -> 
     nets = {name: ask(name, rows, runs, weights) for name in sorted(names)}
     need_the_same(nets)
     controls = Controls(data_folder())
-    figures = {name: _measure(net, nets, controls, weights, results) for name, net in nets.items()}
+    changed = {name: all_controls(net, controls) for name, net in nets.items()}
+    figures = {name: _measure(net, nets, changed[name], weights, results) for name, net in nets.items()}
     if len(nets) > 1 or set(nets) == set(classifier_names(weights)):
-        evaluate_together(nets, figures, weights, results)
+        validated = {name: lungs_out(net, net.validation, controls) for name, net in nets.items()}
+        evaluate_together(nets, figures, changed, validated, weights, results)
     lungs = {net.member.card.lungs["name"] for net in nets.values() if net.member.card.lungs}
     dice = {name: read_card(name, weights).figures.get("dice_test", {}) for name in sorted(lungs)}
     write_tables(list(nets), dice, results)
@@ -72,7 +74,7 @@ def evaluate(names: Sequence[str], runs: Path, weights: Path, results: Path) -> 
 
 
 def _measure(
-    net: Asked, nets: dict[str, Asked], controls: Controls, weights: Path, results: Path
+    net: Asked, nets: dict[str, Asked], changed: dict[str, Changed], weights: Path, results: Path
 ) -> dict[str, Any]:
     """Figures of one net, written with its card; its file of results goes by its name."""
     card, settings = net.member.card, net.settings
@@ -101,7 +103,7 @@ def _measure(
         "findings": found,
         "shown_findings": shown_findings(found),
         "leave_one_source_out": kept_figures(card.name, card.sha256, net.folds, results),
-        "controls": _control_figures(net, controls),
+        "controls": {name: of.figures() for name, of in changed.items() if len(of.whole.films.rows)},
         "source_probe": _probe(net),
     }
     (results / f"{card.name}.json").write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n")
@@ -164,44 +166,6 @@ def _cautions(settings: Settings) -> tuple[str, ...]:
         "Thresholds come from few films of few hospitals; set your own where you can.",
         "A probability holds where the ill are as frequent as among the films it was calibrated on.",
     )
-
-
-def _control_figures(net: Asked, controls: Controls) -> dict[str, Any]:
-    """By control and class: AUROC of the very same films, whole and changed; 0.5 is right for the changed."""
-    quoted = net.tested.without_sources(net.settings.unquoted_sources)
-    rows = quoted.films.rows
-    every = np.arange(len(rows))
-    result: dict[str, Any] = {}
-    for name, index, pictures in (
-        ("lungs_out", controls.masked(rows), controls.lungs_out),
-        ("border_only", every, controls.border_only),
-        ("picture_border_only", every, controls.picture_border_only),
-    ):
-        if not len(index):
-            continue
-        films = quoted.films.at(index)
-        outputs = outputs_of(net.member, films, pictures(films.rows, net.pictures))
-        changed = Predictions.of(net.member, outputs)
-        whole = Predictions(films, quoted.classes, quoted.probabilities[index])
-        result[name] = {
-            class_name: {
-                "against_normal": _compared(
-                    whole.scores(class_name).against_normal(), changed.scores(class_name).against_normal()
-                ),
-                "within_sources": _compared(
-                    whole.scores(class_name).within_sources(), changed.scores(class_name).within_sources()
-                ),
-            }
-            for class_name in quoted.classes
-        }
-    return result
-
-
-def _compared(whole: Scores, changed: Scores) -> dict[str, Any] | None:
-    """Whole and changed films; None of too few."""
-    if not whole.enough:
-        return None
-    return {"films_of": whole.sources, "whole": whole.auroc(), "control": changed.auroc()}
 
 
 def _probe(net: Asked) -> dict[str, Any]:

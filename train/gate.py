@@ -32,14 +32,14 @@ from cxrtriage.nets.backbone import grey_imagenet_state
 from cxrtriage.nets.gate import KINDS, SIGNS, GateNet
 from cxrtriage.reading.input_form import InputForm
 from cxrtriage.reading.lung_finder import LungFinder
-from cxrtriage.weights import Card, save_net, write_card
+from cxrtriage.weights import Card, load_net, read_card, save_net, write_card
 from train import gate_pictures as made
 from train.ct_slices import grey_of, read_slices
 from train.films import CACHE, cached_images, found_lungs
 from train.manifest import FilmRow, data_folder, read_films
 from train.pasting import paste_opacities
 from train.schedule import cosine_after_warmup
-from train.settings import SettingsError, build_settings
+from train.settings import SettingsError, build_settings, name_without
 from train.trainer import last_state, trainer_of
 
 KIND_OF = {
@@ -61,9 +61,10 @@ class GateSettings:
     """All of a run of the gate's net.
 
     `input`: the form of the films it is shown, at `size`, which may be smaller than the cache's. `shares`:
-    how often each kind is drawn. `exclude`: sources that are kept out, to be judged by. `views_doubted`:
-    sources whose table is not believed on AP or PA. `average`: decay of the running mean of the weights,
-    which is what is kept (0: the last ones).
+    how often each kind is drawn. `exclude`: sources that are kept out, to be judged by. `start`: the finished
+    run that this one goes on from, which for a run without some sources is the one without the same.
+    `views_doubted`: sources whose table is not believed on AP or PA. `average`: decay of the running mean of
+    the weights, which is what is kept (0: the last ones).
     """
 
     name: str
@@ -73,6 +74,7 @@ class GateSettings:
     cache_size: int = 224
     lungs: str = "lungs_mobilenet_v2"
     imagenet: str | None = None
+    start: str | None = None
     shares: dict[str, float] = field(default_factory=lambda: dict.fromkeys(KINDS, 1.0))
     exclude: tuple[str, ...] = ()
     views_doubted: tuple[str, ...] = ()
@@ -352,7 +354,9 @@ def train_gate(settings: GateSettings, runs: Path, *, steps: int | None = None) 
     others = [one for one in read_others(data_folder(), form) if one.split == "train"]
     pictures = GatePictures(train, others, ct_pictures(data_folder(), form, "train"), settings)
     learner = GateLearner(settings)
-    if settings.imagenet:
+    if settings.start:
+        learner.net.load_state_dict(_started(settings, runs).state_dict())
+    elif settings.imagenet:
         state = load_file(data_folder() / settings.imagenet)
         learner.net.backbone.load_state_dict(grey_imagenet_state(state), strict=True)
     loader = DataLoader(
@@ -386,6 +390,21 @@ def train_gate(settings: GateSettings, runs: Path, *, steps: int | None = None) 
     )
     write_card(card, folder)
     return card
+
+
+def _started(settings: GateSettings, runs: Path) -> GateNet:
+    """The net of the run that this one goes on from, which must have been shown no source kept out here."""
+    name = name_without(settings.start or "", settings.exclude)
+    if not (runs / name / f"{name}.json").is_file():
+        raise SettingsError(f"start: {runs / name} is no finished run; train it first.")
+    card = read_card(name, runs / name)
+    if (card.architecture, card.options) != (settings.architecture, settings.options):
+        raise SettingsError(f"start: {name} is another net than this one.")
+    if shown := set(settings.exclude) - set(card.settings["exclude"]):
+        raise SettingsError(f"start: {name} was shown films of {', '.join(sorted(shown))}.")
+    net = load_net(card, runs / name)
+    assert isinstance(net, GateNet)
+    return net
 
 
 def _place(net: GateNet, films: GateFilms, settings: GateSettings) -> None:

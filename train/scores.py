@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.metrics import roc_auc_score
 
 from cxrtriage.reading.call import pooled_probability
 from cxrtriage.reading.member import Member
@@ -100,6 +101,10 @@ class Scores:
     def enough(self) -> bool:
         """Whether there are enough of both to measure by."""
         return bool(min(self.truths.sum(), (~self.truths).sum()) >= LEAST)
+
+    def area(self) -> float:
+        """AUROC alone; ValueError where one of both is missing."""
+        return float(roc_auc_score(self.truths, self.probabilities))
 
     def auroc(self) -> dict[str, Any] | None:
         """AUROC with its interval; None of too few films."""

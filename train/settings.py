@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,11 @@ from cxrtriage.reading.input_form import InputForm
 
 class SettingsError(Exception):
     """A configuration that cannot be used; the message names file and key."""
+
+
+def name_without(name: str, sources: Sequence[str]) -> str:
+    """What a run that was shown no film of these sources is called."""
+    return f"{name}-without-{'-'.join(sources)}" if sources else name
 
 
 @dataclass(frozen=True)
@@ -177,7 +183,7 @@ class Settings:
     @property
     def run(self) -> str:
         """Folder of the run below the folder of runs."""
-        return self.name + ("-without-" + "-".join(self.leave_out) if self.leave_out else "")
+        return name_without(self.name, self.leave_out)
 
 
 def read_settings(path: Path, **changes: Any) -> Settings:

@@ -28,7 +28,7 @@ from cxrtriage.reading.input_form import InputForm
 from cxrtriage.weights import WEIGHTS_FOLDER, Card, load_net, read_card
 from train.findings import FINDINGS
 from train.manifest import data_folder
-from train.settings import Settings, SettingsError, Start
+from train.settings import Settings, SettingsError, Start, name_without
 
 PUBLIC = "public"
 # What stands for public weights, by architecture: a file of the data folder.
@@ -229,7 +229,7 @@ def _net_with_card(
 ) -> tuple[Card, Any]:
     """A trained net and its card; WeightsError where it is missing or damaged."""
     # The start must not have seen what is left out, so a run without the same sources comes first.
-    run = name + ("-without-" + "-".join(leave_out) if leave_out else "")
+    run = name_without(name, tuple(leave_out))
     if kind in ("findings", "opacities") and (runs / run / f"{run}.json").is_file():
         name, folder = run, runs / run
     elif kind == "opacities" and (runs / name / f"{name}.json").is_file():

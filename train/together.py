@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
 from cxrtriage.reading.call import POOLING
 from cxrtriage.reading.ensemble import Ensemble, combination_name, read_ensemble, write_ensemble
 from cxrtriage.weights import OperatingPoint, WeightsError, read_card
 from train.asked import Asked
+from train.controls import LEAST_FALL, Changed, changed_together
 from train.left_out import folds_together
 from train.measures import CHANCE, enough, headline, pooled_calibration, test_figures
 from train.scores import Predictions, pooled
@@ -49,22 +49,34 @@ def _widest(nets: dict[str, Asked]) -> Asked:
 
 
 def evaluate_together(
-    nets: dict[str, Asked], figures: dict[str, dict[str, Any]], weights: Path, results: Path
+    nets: dict[str, Asked],
+    figures: dict[str, dict[str, Any]],
+    controls: dict[str, dict[str, Changed]],
+    lungs_out: dict[str, Changed],
+    weights: Path,
+    results: Path,
 ) -> None:
-    """Thresholds of every combination of two or more nets, and how each does on the test split."""
+    """Thresholds of every combination of two or more nets, and how each does on the test split.
+
+    `controls`: by net and control, what it says of the test films; `lungs_out`: by net, what it says of the
+    validation films without their lungs, which is asked of those who shall read.
+    """
     widest = _widest(nets)
     classes = widest.member.card.classes
     points: dict[str, dict[str, dict[str, OperatingPoint]]] = {}
     measured: dict[str, Any] = {}
     validated: dict[str, Merits] = {name: {} for name in classes}
+    falls: dict[str, dict[tuple[str, ...], float | None]] = {name: {} for name in classes}
     for size in range(1, len(nets) + 1):
         for names in combinations(nets, size):
             chosen, together = [nets[name] for name in names], combination_name(names)
             validation = pooled([net.validation for net in chosen])
+            out = changed_together([lungs_out[name] for name in names])
             for name in classes:
                 if all(name in net.member.card.classes for net in chosen):
                     # A net that does not know the class adds nothing to those that do.
                     validated[name][names] = _merit(validation, name, widest.settings)
+                    falls[name][names] = out.fall(name)
             if size == 1:
                 continue  # its points are on its card
             tested = pooled([net.tested for net in chosen])
@@ -101,7 +113,7 @@ def evaluate_together(
     }
     readers = {
         name: chosen_members(
-            {names: merit["mean"] for names, merit in validated[name].items()},
+            reading_lungs({names: merit["mean"] for names, merit in validated[name].items()}, falls[name]),
             best_unseen(figures, name),
             so_far.get(name, ()),
             unseen[name],
@@ -126,9 +138,17 @@ def evaluate_together(
             name: {combination_name(names): round(value, 4) for names, value in of_class.items()}
             for name, of_class in unseen.items()
         },
+        "validation_fall_without_lungs": {
+            name: {
+                combination_name(names): round(fall, 4)
+                for names, fall in of_class.items()
+                if fall is not None
+            }
+            for name, of_class in falls.items()
+        },
         "pooling": POOLING,
         "findings": version,
-        "ensemble": _figures_of(ensemble, nets, folds, weights, widest.settings),
+        "ensemble": _figures_of(ensemble, nets, controls, folds, weights, widest.settings),
         "combinations": {
             name: of if name == combination_name(list(nets)) else _summary(of)
             for name, of in measured.items()
@@ -140,6 +160,7 @@ def evaluate_together(
 def _figures_of(
     ensemble: Ensemble,
     nets: dict[str, Asked],
+    controls: dict[str, dict[str, Changed]],
     folds: Mapping[tuple[str, ...], Any],
     weights: Path,
     settings: Settings,
@@ -157,6 +178,11 @@ def _figures_of(
         "test": test_figures(tested, points, settings),
         "calibration": pooled_calibration(tested, settings),
         "leave_one_source_out": _unseen_by_class({name: folds[of] for name, of in ensemble.readers.items()}),
+        "controls": {
+            name: changed_together([controls[net][name] for net in members], numbers).figures()
+            for name, of in controls[next(iter(members))].items()
+            if len(of.whole.films.rows)
+        },
     }
 
 
@@ -239,6 +265,19 @@ def _reading_so_far(weights: Path) -> dict[str, tuple[str, ...]]:
         return {}
 
 
+def reading_lungs(
+    merits: dict[tuple[str, ...], float], falls: dict[tuple[str, ...], float | None]
+) -> dict[tuple[str, ...], float]:
+    """Those nets that fall by `LEAST_FALL` without the lungs, or of which that could not be measured; all,
+    where none does."""
+    seeing = {}
+    for names, merit in merits.items():
+        fall = falls.get(names)
+        if fall is None or fall >= LEAST_FALL:
+            seeing[names] = merit
+    return seeing or merits
+
+
 def chosen_members(
     merits: dict[tuple[str, ...], float],
     anchors: frozenset[str] = frozenset(),
@@ -262,7 +301,8 @@ def chosen_members(
     if len(known) > 1:
         held_best = _within_chance(known)
         return max(held_best, key=lambda names: (merits[names], known[names]))
-    merits = {names: merit for names, merit in merits.items() if anchors <= set(names)}
+    anchors = anchors & {net for names in merits for net in names}
+    merits = {names: merit for names, merit in merits.items() if anchors <= set(names)} or merits
     near = _within_chance(merits)
     going_on = anchors | set(so_far) if so_far else set()
     return max(near, key=lambda names: (set(names) == going_on, len(names), merits[names]))
@@ -283,9 +323,9 @@ def _merit(validation: Predictions, class_name: str, settings: Settings) -> dict
     other hospital's diseases.
     """
     scores = validation.scores(class_name).where(lambda row: row.source not in settings.unquoted_sources)
-    every = float(roc_auc_score(scores.truths, scores.probabilities))
+    every = scores.area()
     inside = scores.within_sources()
-    within = float(roc_auc_score(inside.truths, inside.probabilities)) if inside.of_both else every
+    within = inside.area() if inside.of_both else every
     return {"all": every, "within_sources": within, "mean": (every + within) / 2}
 
 

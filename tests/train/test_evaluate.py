@@ -30,7 +30,7 @@ from train.manifest import data_folder, read_films
 from train.scores import Scores
 from train.settings import SettingsError, read_settings
 from train.thresholds import source_weights
-from train.together import best_unseen, chosen_members, held_elsewhere
+from train.together import best_unseen, chosen_members, held_elsewhere, reading_lungs
 
 CLASSES = ("tuberculosis", "covid19")
 FINDINGS = ("no_finding", "opacity")
@@ -205,6 +205,10 @@ def test_everything_that_was_promised_is_in_the_results(evaluated):
     assert fold["films_of"] == ["south"]
     assert fold["classes"]["tuberculosis"]["all"]["against_rest"]["films"] == [66, 22]
     assert fold["classes"]["tuberculosis"]["calls"]["operating_point"] == "sensitivity_0.90"
+    together = json.loads((results / "ensemble.json").read_text())
+    of_readers = together["ensemble"]["controls"]["lungs_out"]["tuberculosis"]["against_normal"]
+    assert of_readers["control"]["films"] == [8, 8]
+    assert set(together["validation_fall_without_lungs"]["tuberculosis"]) == {"one", "two", "one+two"}
     page = (results / "diagnosis.md").read_text()
     for text in ("## Tuberculosis", "## Covid19", "| one+two |", "south (left out: south)", "lungs out"):
         assert text in page
@@ -330,6 +334,17 @@ def test_of_combinations_that_held_best_elsewhere_the_one_of_the_best_merit_read
     assert chosen_members(merits, anchors, (), {**unseen, ("b", "c"): 0.9}) == ("b", "c")
     # Known of one alone, it says nothing.
     assert chosen_members(merits, anchors, (), {("a", "b"): 0.88}) == ("a", "b", "c")
+
+
+def test_nets_that_score_without_the_lungs_do_not_read():
+    merits = {("a",): 0.99, ("b",): 0.90, ("a", "b"): 0.98, ("c",): 0.80}
+    falls: dict[tuple[str, ...], float | None] = {("a",): 0.10, ("b",): 0.30, ("a", "b"): 0.149, ("c",): None}
+    seeing = reading_lungs(merits, falls)
+    assert seeing == {("b",): 0.90, ("c",): 0.80}
+    unseen = {("a",): 0.95, ("b",): 0.85, ("a", "b"): 0.95}
+    assert chosen_members(seeing, frozenset({"a"}), ("a",), unseen) == ("b",)
+    # Where nobody falls, somebody must read.
+    assert reading_lungs({("a",): 0.99}, {("a",): 0.0}) == {("a",): 0.99}
 
 
 def test_nets_are_compared_in_hospitals_that_all_of_them_never_saw():

@@ -412,9 +412,11 @@ def _place(net: GateNet, films: GateFilms, settings: GateSettings) -> None:
     whitened."""
     features = gate_features(net, films.images, settings.input)
     middle = features.mean(0)
-    spread, directions = torch.linalg.eigh(torch.cov((features - middle).T))
     number = net.directions.shape[1]
-    kept = directions[:, -number:] / spread[-number:].clamp(min=1e-6).sqrt()
+    # Of the features and not of their covariance, which a few films make singular.
+    _, spread, directions = torch.linalg.svd(features - middle, full_matrices=False)
+    deviations = spread[:number] / (len(features) - 1) ** 0.5
+    kept = directions[:number].T / deviations.clamp(min=1e-3)
     net.middle.copy_(middle)
     net.directions.copy_(kept)
 

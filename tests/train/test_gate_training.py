@@ -1,0 +1,83 @@
+"""The gate's net is trained, and goes on from a finished course that saw no film of what is kept out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from cxrtriage.gate.gate import Gate
+from cxrtriage.weights import load_net, read_card
+from train.command import main
+from train.gate import read_gate_settings, train_gate
+from train.settings import SettingsError
+
+
+@pytest.fixture
+def gate_config(tiny_data: Path, tiny_lungs: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A first course on the films of `tiny_data` and one photo, at a size that is learnt from in a moment."""
+    (tiny_data / "gate").mkdir()
+    photo = np.random.default_rng(1).integers(0, 255, (40, 40), np.uint8)
+    Image.fromarray(photo).save(tiny_data / "gate" / "photo.png")
+    (tiny_data / "gate" / "gate.csv").write_text("file,kind,split\nphoto.png,photo,train\n")
+    monkeypatch.setattr("train.gate.ct_pictures", lambda *_: [photo])
+    values = {
+        "name": "gate_first", "options": {"directions": 4}, "input": {"size": 64}, "cache_size": 96,
+        "lungs": "lungs", "shares": {"frontal_chest": 2, "part_of_chest": 1, "not_medical": 1}, "epochs": 1,
+        "batch": 4, "pictures_per_epoch": 8, "workers": 0,
+    }  # fmt: skip
+    return _written(tmp_path / "first.yaml", values)
+
+
+def _written(path: Path, values: dict[str, object]) -> Path:
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+@pytest.mark.slow
+def test_a_gate_goes_on_from_a_course_of_before_without_the_same_sources(gate_config, tmp_path, capsys):
+    runs = tmp_path / "runs"
+    values = yaml.safe_load(gate_config.read_text())
+    more = {**values, "name": "gate", "start": "gate_first", "input": {"size": 96}, "learning_rate": 0.0}
+    on = _written(tmp_path / "on.yaml", more)
+
+    def trained(config: Path, *sources: str) -> int:
+        exclude = ("--exclude", *sources) if sources else ()
+        return main(["gate", "--config", str(config), "--runs", str(runs), *exclude])
+
+    assert trained(on) == 2
+    assert "gate_first is no finished run" in capsys.readouterr().err
+    assert trained(gate_config) == trained(on) == 0
+    first, second = (read_card(name, runs / name) for name in ("gate_first", "gate"))
+    before, after = (load_net(card, runs / card.name).kind.weight for card in (first, second))
+    # With a rate of 0 it is where it began.
+    assert torch.allclose(before, after, atol=1e-3)
+    assert Gate(second, load_net(second, runs / "gate")).size == 96
+
+    # What was shown a source is no start for a run that must not know it.
+    assert trained(on, "south") == 2
+    assert "gate_first-without-south is no finished run" in capsys.readouterr().err
+    assert trained(gate_config, "south") == trained(on, "south") == 0
+    card = read_card("gate-without-south", runs / "gate-without-south")
+    assert [row["source"] for row in card.training_data] == ["north"]
+
+
+def test_a_start_that_is_another_net_or_knows_too_much_is_refused(gate_config, tmp_path):
+    runs, settings = tmp_path / "runs", read_gate_settings(gate_config)
+    train_gate(settings, runs, steps=1)
+    on = replace(settings, name="gate", start="gate_first")
+    with pytest.raises(SettingsError, match="another net"):
+        train_gate(replace(on, options={"directions": 8}), runs)
+    folder = runs / "gate_first-without-south"
+    (runs / "gate_first").rename(folder)
+    for path in folder.glob("gate_first.*"):
+        path.rename(folder / path.name.replace("gate_first", folder.name))
+    card = folder / f"{folder.name}.json"
+    card.write_text(card.read_text().replace('"name": "gate_first"', f'"name": "{folder.name}"', 1))
+    with pytest.raises(SettingsError, match="was shown films of south"):
+        train_gate(replace(on, name="gate-without-south", exclude=("south",)), runs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,31 @@ def _widest(nets: dict[str, Asked]) -> Asked:
     return max(nets.values(), key=lambda net: len(net.member.card.classes))
 
 
+@dataclass(frozen=True, eq=False)
+class Combined:
+    """What all combinations of nets measure.
+
+    By the name of a combination of two or more: its thresholds (`points`) and figures (`measured`). By class
+    and the nets that know it, one or more: how well they do on validation films (`validated`), and by how
+    much their AUROC falls there without the lungs (`falls`; None of too few films).
+    """
+
+    points: dict[str, dict[str, dict[str, OperatingPoint]]]
+    measured: dict[str, Any]
+    validated: dict[str, Merits]
+    falls: dict[str, dict[tuple[str, ...], float | None]]
+
+    def folds(self, figures: dict[str, dict[str, Any]]) -> dict[tuple[str, ...], dict[str, Any]]:
+        """By nets, figures of hospitals they never saw; those of one net are in its own `figures`."""
+        return {
+            names: (figures[names[0]] if len(names) == 1 else self.measured[combination_name(names)])[
+                "leave_one_source_out"
+            ]
+            for of_class in self.validated.values()
+            for names in of_class
+        }
+
+
 def evaluate_together(
     nets: dict[str, Asked],
     figures: dict[str, dict[str, Any]],
@@ -62,67 +88,29 @@ def evaluate_together(
     validation films without their lungs, which is asked of those who shall read.
     """
     widest = _widest(nets)
-    classes = widest.member.card.classes
-    points: dict[str, dict[str, dict[str, OperatingPoint]]] = {}
-    measured: dict[str, Any] = {}
-    validated: dict[str, Merits] = {name: {} for name in classes}
-    falls: dict[str, dict[tuple[str, ...], float | None]] = {name: {} for name in classes}
-    for size in range(1, len(nets) + 1):
-        for names in combinations(nets, size):
-            chosen, together = [nets[name] for name in names], combination_name(names)
-            validation = pooled([net.validation for net in chosen])
-            out = changed_together([lungs_out[name] for name in names])
-            for name in classes:
-                if all(name in net.member.card.classes for net in chosen):
-                    # A net that does not know the class adds nothing to those that do.
-                    validated[name][names] = _merit(validation, name, widest.settings)
-                    falls[name][names] = out.fall(name)
-            if size == 1:
-                continue  # its points are on its card
-            tested = pooled([net.tested for net in chosen])
-            points[together] = {
-                name: operating_points(
-                    validation.scores(name),
-                    widest.settings,
-                    spread_of([net.validation for net in chosen], name, widest.settings.threshold_sources),
-                )
-                for name in validation.classes
-            }
-            measured[together] = {
-                "operating_points": {
-                    name: {p: vars(v) for p, v in by.items()} for name, by in points[together].items()
-                },
-                "test": test_figures(tested, points[together], widest.settings),
-                "calibration": pooled_calibration(tested, widest.settings),
-                "leave_one_source_out": _folds_together(together, nets, names, results),
-            }
-            print(f"{together}: {headline(measured[together]['test'])}", flush=True)
+    combined = _combined(nets, lungs_out, results)
     sums = {name: net.member.card.sha256 for name, net in nets.items()}
     best = _findings_net(figures)
     version = {"name": best, "sha256": sums[best][:12]} if best else {}
-    folds = {
-        names: (figures[names[0]] if len(names) == 1 else measured[combination_name(names)])[
-            "leave_one_source_out"
-        ]
-        for of_class in validated.values()
-        for names in of_class
-    }
+    folds = combined.folds(figures)
     so_far = _reading_so_far(weights)
     unseen = {
-        name: held_elsewhere({names: folds[names] for names in validated[name]}, name) for name in classes
+        name: held_elsewhere({names: folds[names] for names in of_class}, name)
+        for name, of_class in combined.validated.items()
     }
     readers = {
         name: chosen_members(
-            reading_lungs({names: merit["mean"] for names, merit in validated[name].items()}, falls[name]),
+            reading_lungs({names: merit["mean"] for names, merit in of_class.items()}, combined.falls[name]),
             best_unseen(figures, name),
             so_far.get(name, ()),
             unseen[name],
         )
-        for name in classes
+        for name, of_class in combined.validated.items()
     }
     for name, members in readers.items():
         print(f"{name} is read by {combination_name(members)}", flush=True)
-    ensemble = Ensemble(sums, readers, DEFAULT_POINT, widest.member.card.lungs, version, points)
+    lungs = widest.member.card.lungs
+    ensemble = Ensemble(sums, readers, DEFAULT_POINT, lungs, version, combined.points)
     write_ensemble(ensemble, weights)
     values = {
         "weights": sums,
@@ -132,29 +120,63 @@ def evaluate_together(
                 combination_name(names): {key: round(value, 4) for key, value in merit.items()}
                 for names, merit in of_class.items()
             }
-            for name, of_class in validated.items()
+            for name, of_class in combined.validated.items()
         },
-        "unseen_auroc": {
-            name: {combination_name(names): round(value, 4) for names, value in of_class.items()}
-            for name, of_class in unseen.items()
-        },
-        "validation_fall_without_lungs": {
-            name: {
-                combination_name(names): round(fall, 4)
-                for names, fall in of_class.items()
-                if fall is not None
-            }
-            for name, of_class in falls.items()
-        },
+        "unseen_auroc": {name: _by_name(of_class) for name, of_class in unseen.items()},
+        "validation_fall_without_lungs": {name: _by_name(of) for name, of in combined.falls.items()},
         "pooling": POOLING,
         "findings": version,
         "ensemble": _figures_of(ensemble, nets, controls, folds, weights, widest.settings),
         "combinations": {
             name: of if name == combination_name(list(nets)) else _summary(of)
-            for name, of in measured.items()
+            for name, of in combined.measured.items()
         },
     }
     (results / "ensemble.json").write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
+
+
+def _combined(nets: dict[str, Asked], lungs_out: dict[str, Changed], results: Path) -> Combined:
+    widest = _widest(nets)
+    classes = widest.member.card.classes
+    combined = Combined({}, {}, {name: {} for name in classes}, {name: {} for name in classes})
+    for size in range(1, len(nets) + 1):
+        for names in combinations(nets, size):
+            chosen, together = [nets[name] for name in names], combination_name(names)
+            validation = pooled([net.validation for net in chosen])
+            out = changed_together([lungs_out[name] for name in names])
+            for name in classes:
+                if all(name in net.member.card.classes for net in chosen):
+                    # A net that does not know the class adds nothing to those that do.
+                    combined.validated[name][names] = _merit(validation, name, widest.settings)
+                    combined.falls[name][names] = out.fall(name)
+            if size == 1:
+                continue  # its points are on its card
+            tested = pooled([net.tested for net in chosen])
+            points = combined.points[together] = {
+                name: operating_points(
+                    validation.scores(name),
+                    widest.settings,
+                    spread_of([net.validation for net in chosen], name, widest.settings.threshold_sources),
+                )
+                for name in validation.classes
+            }
+            of = combined.measured[together] = {
+                "operating_points": _plain(points),
+                "test": test_figures(tested, points, widest.settings),
+                "calibration": pooled_calibration(tested, widest.settings),
+                "leave_one_source_out": _folds_together(together, nets, names, results),
+            }
+            print(f"{together}: {headline(of['test'])}", flush=True)
+    return combined
+
+
+def _plain(points: Mapping[str, Mapping[str, OperatingPoint]]) -> dict[str, Any]:
+    return {name: {p: vars(v) for p, v in by.items()} for name, by in points.items()}
+
+
+def _by_name(values: Mapping[tuple[str, ...], float | None]) -> dict[str, float]:
+    """Rounded, by the names of combinations; without what is not known."""
+    return {combination_name(names): round(value, 4) for names, value in values.items() if value is not None}
 
 
 def _figures_of(
@@ -174,7 +196,7 @@ def _figures_of(
         raise SettingsError("the nets that read have no common threshold.")
     tested = pooled([net.tested for net in members.values()], numbers)
     return {
-        "operating_points": {name: {p: vars(v) for p, v in by.items()} for name, by in points.items()},
+        "operating_points": _plain(points),
         "test": test_figures(tested, points, settings),
         "calibration": pooled_calibration(tested, settings),
         "leave_one_source_out": _unseen_by_class({name: folds[of] for name, of in ensemble.readers.items()}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -36,7 +36,10 @@ def map_by(nets: Sequence[torch.nn.Module], finder: OpacityFinder) -> LesionMap:
 
 
 def drawn_lesions(
-    data: SeverityData, nets: dict[int, list[torch.nn.Module]], folds: np.ndarray, finder: OpacityFinder
+    data: SeverityData,
+    nets: dict[int, list[torch.nn.Module]],
+    folds: np.ndarray,
+    finders: Mapping[int, OpacityFinder],
 ) -> dict[str, Any]:
     """By map and part (`unseen`: films of the train and val splits by the net of their fold, `test`: by all
     nets): pointing game and share inside (`pointing_figures`), None of no films."""
@@ -58,7 +61,7 @@ def drawn_lesions(
         zones = torch.from_numpy(data.zones[number])[None]
         lesion, truth = data.lesions[number] == 1, data.truths[number]
         maps = {
-            SHOWN: map_by(asked, finder)(film, zones),
+            SHOWN: map_by(asked, finders[fold])(film, zones),
             NETS: map_by(asked, OpacityFinder(None, None))(film, zones),
         }
         for name, map_ in maps.items():

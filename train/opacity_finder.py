@@ -1,12 +1,16 @@
-"""`python -m train opacities`: teaches a net to mark opacities that were pasted into films without any.
+"""`python -m train opacities`: teaches a net to mark opacities that were pasted into films without any, and
+lesions that readers drew.
 
-It sees no scored film, so that it is new to all of them, and no test film. Read beside the severity nets it
-raises the chance of a zone where it marks something: it finds a lone nodule, they know what is ill.
+What is pasted has its place known to the pixel, in any number; what is drawn is real, and little. A net that
+learns from films that readers scored or drew is trained once more without each fold of their patients, so
+that its worth is told on films it never saw. It sees no test film. Read beside the severity nets it raises
+the chance of a zone where it marks something.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +41,15 @@ from train.trainer import last_state, trainer_of
 
 # The greatest number pasted into a film: one opacity must be found alone, and a lung full of them too.
 _MOST = (1, 1, 2, 4, 8)
-# From this chance on it raises a zone's; of log odds of -3 to 0 chosen on validation films (normal ones and
-# what was pasted into them) and scored films unseen. A share in the log odds costs more nearness to the
-# readers and more normal films.
-LEAST = 0.27
+# From these chances on it raises a zone's, and a place's of the map; chosen on scored and drawn films that
+# neither it nor the severity nets had seen and on normal validation films. A share in the log odds costs more
+# nearness to the readers and more normal films.
+LEAST, MAP_LEAST = 0.5, 0.27
+# What its card says of it.
+_PASTED = "It learnt from opacities that were pasted into films; no disease tells it anything."
+_DRAWN = (
+    "It learnt from opacities pasted into films and from lesions drawn in films of COVID-19, few of others."
+)
 # Sources alike by the square root of their films.
 _BALANCE = -0.5
 
@@ -49,13 +58,19 @@ _BALANCE = -0.5
 class OpacitySettings:
     """All of a run. `severity`: the settings of the films (`SeveritySettings`: `input`, `lungs`), as the
     severity nets that it is read beside see them. `exclude`: sources that are kept out, to be judged by.
-    `pasted`: share of the films that get opacities, of the `shapes` of `train.pasting`."""
+    `start`: the shipped net it goes on from. `drawn`, `scored`: shares of the films that have lesions drawn
+    by hand, and that have zones scored alone; with either a net of its own is trained without each of the
+    folds of `severity`. `pasted`: share of the other films that get opacities, of the `shapes` of
+    `train.pasting`."""
 
     name: str = OPACITY_FINDER
     options: dict[str, Any] = field(default_factory=dict)
     severity: SeveritySettings = field(default_factory=lambda: SeveritySettings("severity"))
     imagenet: str | None = None
+    start: str | None = None
     exclude: tuple[str, ...] = ()
+    drawn: float = 0.0
+    scored: float = 0.0
     pasted: float = 0.65
     shapes: tuple[str, ...] = SHAPES
     average: float = 0.99
@@ -81,13 +96,23 @@ def read_opacity_settings(path: Path) -> OpacitySettings:
     return settings
 
 
-class PastedOpacities(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
-    """Films drawn at random with opacities or without: film (1, size, size), zones and lesions (size, size),
-    all uint8, and (6,) float: 1 an affected zone, 0 none, NaN too little to say."""
+class OpacityFilms(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
+    """Films at random, with opacities or without: film (1, size, size), zones and lesions (size, size; 1
+    lesion, 0 none, 2 not known), all uint8, and (6,) float: 1 an affected zone, 0 none, NaN not known.
 
-    def __init__(self, data: SeverityData, index: np.ndarray, settings: OpacitySettings) -> None:
-        self.data, self.index, self.settings = data, index, settings
-        sources = np.array([data.truths[i].row.source for i in index])
+    `well`: films without opacity; `read`: films that readers scored or drew lesions in.
+    """
+
+    def __init__(
+        self, data: SeverityData, well: np.ndarray, settings: OpacitySettings, read: np.ndarray | None = None
+    ) -> None:
+        self.data, self.index, self.settings = data, well, settings
+        read = np.zeros(0, int) if read is None else read
+        truths = [data.truths[i] for i in read]
+        outlined = np.array([truth.lesions is not None for truth in truths], bool)
+        zoned = np.array([not np.isnan(truth.array).all() for truth in truths], bool)
+        self.outlined, self.zoned = read[outlined], read[zoned & ~outlined]
+        sources = np.array([data.truths[i].row.source for i in well])
         number = {source: (sources == source).sum() for source in np.unique(sources)}
         weights = np.array([number[source] ** _BALANCE for source in sources])
         self.weights = weights / weights.sum()
@@ -97,6 +122,27 @@ class PastedOpacities(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
 
     def __getitem__(self, _: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         random = np.random.default_rng(int(torch.randint(2**31, ())))
+        kind = random.random()
+        if kind < self.settings.drawn:
+            film, zones, lesions, scores = self._read(self.outlined, random)
+        elif kind < self.settings.drawn + self.settings.scored:
+            film, zones, lesions, scores = self._read(self.zoned, random)
+        else:
+            film, zones, lesions, scores = self._pasted(random)
+        film, (zones, known) = varied(film, [zones, lesions + 1], random, reach=0.5)
+        # Outside the turned film nothing is known.
+        lesions = np.where(known == 0, 2, known - 1).astype(np.uint8)
+        if random.random() < 0.5:
+            film, zones, lesions, scores = mirrored(film, zones, lesions, scores)
+        return (
+            torch.from_numpy(np.ascontiguousarray(film))[None],
+            torch.from_numpy(np.ascontiguousarray(zones)),
+            torch.from_numpy(np.ascontiguousarray(lesions)),
+            torch.from_numpy(scores[:ZONES].astype(np.float32)),
+        )
+
+    def _pasted(self, random: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """Film, zones, lesions and (12,) scores of a film without opacity, perhaps with some pasted in."""
         number = self.index[random.choice(len(self.index), p=self.weights)]
         film, zones = np.array(self.data.images[number]), self.data.zones[number]
         lesions: np.ndarray = np.zeros_like(zones)
@@ -107,15 +153,17 @@ class PastedOpacities(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
             )
             lesions = (brighter > SEEN).astype(np.uint8)
             scores[:ZONES] = affected_zones(lesions, zones)
-        film, (zones, lesions) = varied(film, [zones, lesions], random, reach=0.5)
-        if random.random() < 0.5:
-            film, zones, lesions, scores = mirrored(film, zones, lesions, scores)
-        return (
-            torch.from_numpy(np.ascontiguousarray(film))[None],
-            torch.from_numpy(np.ascontiguousarray(zones)),
-            torch.from_numpy(np.ascontiguousarray(lesions)),
-            torch.from_numpy(scores[:ZONES].astype(np.float32)),
-        )
+        return film, zones, lesions, scores
+
+    def _read(self, index: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """The same of a film as readers saw it."""
+        number = int(index[random.integers(len(index))])
+        zones, lesions = self.data.zones[number], self.data.lesions[number]
+        array = self.data.truths[number].array
+        if np.isnan(array).all():
+            array = affected_zones((lesions == 1).astype(np.uint8), zones)
+        scores = np.concatenate([array, np.zeros(ZONES)])
+        return np.array(self.data.images[number]), zones, lesions, scores
 
 
 class OpacityLearner(L.LightningModule):
@@ -137,7 +185,7 @@ class OpacityLearner(L.LightningModule):
         said: OpacityOutputs = self.net(
             (films.float() * scale + shift).to(memory_format=torch.channels_last), zones
         )
-        truth, inside = lesions.float(), (zones > 0).float()
+        truth, inside = (lesions == 1).float(), ((zones > 0) & (lesions < 2)).float()
         each = functional.binary_cross_entropy_with_logits(said.map, truth, reduction="none")
         places = (each * inside).sum() / inside.sum().clamp_min(1)
         chances = said.map.sigmoid() * inside
@@ -156,24 +204,51 @@ class OpacityLearner(L.LightningModule):
 
 
 def train_opacities(settings: OpacitySettings, runs: Path, *, steps: int | None = None) -> Card:
-    """Train as the settings say and write `runs/NAME/NAME.safetensors` and its card; what it is worth comes
-    with `python -m train evaluate severity`."""
+    """Train as the settings say and write `runs/NAME/NAME.safetensors` and its card, and, where it learns
+    from what readers said, `runs/NAME-without-fold-K` for each fold; what it is worth comes with `python -m
+    train evaluate severity`."""
+    data = SeverityData(settings.severity, runs)
+    card = _trained(settings, data, runs, steps, fold=None)
+    if settings.drawn or settings.scored:
+        for fold in range(settings.severity.folds):
+            own = replace(settings, name=_without_fold(settings.name, fold), seed=settings.seed + 1 + fold)
+            _trained(own, data, runs, steps, fold=fold)
+    return card
+
+
+def _without_fold(name: str, fold: int) -> str:
+    return f"{name}-without-fold-{fold + 1}"
+
+
+def _trained(
+    settings: OpacitySettings, data: SeverityData, runs: Path, steps: int | None, fold: int | None
+) -> Card:
     folder = runs / settings.name
     folder.mkdir(parents=True, exist_ok=True)
     plain = asdict(settings)
     plain["severity"]["input"] = settings.severity.input.to_dict()
     (folder / "settings.yaml").write_text(yaml.safe_dump(plain, sort_keys=False))
     L.seed_everything(settings.seed, workers=True)
-    data = SeverityData(settings.severity, runs)
     sources = np.array([truth.row.source for truth in data.truths])
     well = data.split("train") & ~data.scored & ~np.isin(sources, settings.exclude)
     if not well.any():
         raise SettingsError("there are no normal training films to paste opacities into.")
+    folds = data.folds()
+    read = data.scored & (folds >= 0) & (folds != fold) & ~np.isin(sources, settings.exclude)
+    films = OpacityFilms(data, np.flatnonzero(well), settings, np.flatnonzero(read))
+    for share, kept, kind in (
+        (settings.drawn, films.outlined, "lesions are drawn"),
+        (settings.scored, films.zoned, "zones are scored"),
+    ):
+        if share and not len(kept):
+            raise SettingsError(f"there are no films to learn from whose {kind}.")
     learner = OpacityLearner(settings)
-    if settings.imagenet:
+    if settings.start:
+        learner.net.load_state_dict(_started(settings).state_dict())
+    elif settings.imagenet:
         learner.net.load_imagenet(load_file(data_folder() / settings.imagenet))
     loader = DataLoader(
-        PastedOpacities(data, np.flatnonzero(well), settings),
+        films,
         settings.batch,
         num_workers=settings.workers,
         persistent_workers=settings.workers > 0,
@@ -193,12 +268,25 @@ def train_opacities(settings: OpacitySettings, runs: Path, *, steps: int | None 
         sha256=sha256,
         licence="Under the terms of the training films' sources, named with each source.",
         lungs=data.finder.version,
-        training_data=licences_by_source(data, well),
+        training_data=licences_by_source(data, well | (read & bool(settings.drawn or settings.scored))),
         settings=plain,
-        cautions=("It learnt from opacities that were pasted into films; no disease tells it anything.",),
+        cautions=(_DRAWN if settings.drawn else _PASTED,),
     )
     write_card(card, folder)
     return card
+
+
+def _started(settings: OpacitySettings) -> OpacityNet:
+    """The shipped net that is gone on with. SettingsError where it has itself learnt from scored films: then
+    no fold would be new to it."""
+    card = read_card(str(settings.start))
+    if card.architecture != OPACITY_FINDER or card.options != settings.options:
+        raise SettingsError(f"start: {card.name} is another net than this one.")
+    if card.settings.get("drawn") or card.settings.get("scored"):
+        raise SettingsError(f"start: {card.name} has learnt from scored films, so that no fold is new to it.")
+    net = load_net(card)
+    assert isinstance(net, OpacityNet)
+    return net
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,6 +302,27 @@ class OpacityFinder:
             return cls(None, None)
         card = read_card(OPACITY_FINDER, weights)
         return cls(card, load_net(card, weights))
+
+    @classmethod
+    def by_fold(cls, weights: Path, runs: Path, folds: Iterable[int]) -> dict[int, OpacityFinder]:
+        """The finder to ask about films of each fold, and of the test split (-1).
+
+        One that has learnt from scored films is asked of none of them: the run without the fold is.
+        SettingsError where that is missing.
+        """
+        shipped = cls.load(weights)
+        finders = {-1: shipped}
+        for fold in folds:
+            card = shipped.card
+            if card is None or not (card.settings.get("drawn") or card.settings.get("scored")):
+                finders[fold] = shipped
+                continue
+            name = _without_fold(card.name, fold)
+            if not (runs / name / f"{name}.json").is_file():
+                raise SettingsError(f"{runs / name} is no finished run; python -m train opacities makes it.")
+            own = read_card(name, runs / name)
+            finders[fold] = cls(own, load_net(own, runs / name))
+        return finders
 
     @property
     def checksums(self) -> dict[str, str]:
@@ -235,4 +344,4 @@ class OpacityFinder:
             return chances
         with torch.inference_mode():
             own = self.net(film, zones).map[0].sigmoid().numpy()
-        return raised_map(chances, own, zones[0].numpy() > 0, LEAST)
+        return raised_map(chances, own, zones[0].numpy() > 0, MAP_LEAST)

@@ -6,7 +6,7 @@ Intervals and calibration come from films each net had not seen (its own fold); 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from cxrtriage.reading.severity_card import SCALES, SEVERITY_FILE, SeverityCard
 from cxrtriage.weights import load_net, read_card
 from train.figures import ROUNDS
 from train.lesion_maps import LesionMap, drawn_lesions, map_by, of_size, table_of_maps
-from train.opacity_finder import LEAST, OpacityFinder
+from train.opacity_finder import LEAST, MAP_LEAST, OpacityFinder
 from train.pasting import SHAPES, paste_opacities
 from train.pointing import pointed
 from train.settings import SettingsError
@@ -77,9 +77,10 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
     data = SeverityData(settings, runs)
     folds = data.folds()
     nets = {int(card.settings["fold"]) - 1: load_net(card, weights) for card in cards}
-    zone_models, finder = ZoneModels(data, weights), OpacityFinder.load(weights)
-    unseen = said_by(data, {fold: [net] for fold, net in nets.items()}, folds, zone_models, finder)
-    together = said_by(data, {-1: list(nets.values())}, folds, zone_models, finder)
+    zone_models, finders = ZoneModels(data, weights), OpacityFinder.by_fold(weights, runs, nets)
+    finder = finders[-1]
+    unseen = said_by(data, {fold: [net] for fold, net in nets.items()}, folds, zone_models, finders)
+    together = said_by(data, {-1: list(nets.values())}, folds, zone_models, finders)
     told = fit_told(unseen[1], data, unseen[0])
     held = _scored(data, unseen, told)
     test = _scored(data, together, told)
@@ -100,7 +101,7 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
             )
             for name, shapes in {**{shape: (shape,) for shape in SHAPES}, "all": SHAPES}.items()
         },
-        "map": drawn_lesions(data, {fold: [net] for fold, net in nets.items()}, folds, finder),
+        "map": drawn_lesions(data, {fold: [net] for fold, net in nets.items()}, folds, finders),
         "by_extent": by_extent(test),
     }
     widths = {name: interval_widths(held, name) for name in SCALES}
@@ -120,6 +121,7 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
         zone_models.array_share,
         {name: digits[:12] for name, digits in finder.checksums.items()},
         LEAST,
+        MAP_LEAST,
     )
     figures["coverage"] = {name: coverage(test, card, name) for name in SCALES}
     card = replace(card, figures=figures)
@@ -142,10 +144,10 @@ def said_by(
     nets: dict[int, list[torch.nn.Module]],
     folds: np.ndarray,
     zone_models: ZoneModels,
-    finder: OpacityFinder,
+    finders: Mapping[int, OpacityFinder],
 ) -> Said:
     """Index of the films of these folds (all scored, well ones of val and test), and what nets, zone models
-    and the opacity finder say together, as a film is read."""
+    and the opacity finder of the fold say together, as a film is read."""
     well = data.split("val", "test") & ~data.scored
     index = np.flatnonzero(np.isin(folds, list(nets)) & (data.scored | well))
     parts: dict[str, list[np.ndarray]] = {"array": [], "brixia": [], "extent": [], "opacity": []}
@@ -158,7 +160,7 @@ def said_by(
     outputs = {part: np.array(values) for part, values in parts.items()}
     outputs = zone_models.mixed_with(outputs, index, folds)
     array = [
-        finder.raised(said, *_asked(data, number))
+        finders[int(folds[number])].raised(said, *_asked(data, number))
         for number, said in zip(index, outputs["array"], strict=True)
     ]
     return index, {**outputs, "array": np.array(array).reshape(outputs["array"].shape)}

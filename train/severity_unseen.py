@@ -42,7 +42,7 @@ def unseen_scores(weights: Path, runs: Path) -> dict[str, Scored]:
     nets = {int(card.settings["fold"]) - 1: load_net(card, weights) for card in cards}
     data = SeverityData(settings_of_card(cards[0]), runs)
     folds = data.folds()
-    beside = ZoneModels(data, weights), OpacityFinder.load(weights)
+    beside = ZoneModels(data, weights), OpacityFinder.by_fold(weights, runs, nets)
     index, parts = said_by(data, {fold: [net] for fold, net in nets.items()}, folds, *beside)
     said = {scale: np.full(len(index), np.nan) for scale in SCALES}
     for fold in nets:

@@ -178,7 +178,8 @@ class SeverityReader:
                 need_numbers(each, self.finder[0].name)
             least = self.card.opacity_finder_least
             mean["array"] = raised(mean["array"], marked.array[0].double().numpy(), least)
-            chances = raised_map(chances, marked.map[0].sigmoid().numpy(), zones > 0, least)
+            least_of_map = self.card.opacity_finder_map_least
+            chances = raised_map(chances, marked.map[0].sigmoid().numpy(), zones > 0, least_of_map)
         return SeverityScores(
             mean["array"], mean["brixia"], float(mean["extent"]), float(mean["opacity"]), chances
         )

@@ -27,8 +27,8 @@ class SeverityCard:
     the zone, or any zone, is affected, so that a film without opacity is told to have little.
     `least_chance`: a zone's chance below it does not count in the array score. `zone_models`: linear models
     on the maps of other nets, like `members`, their share in Brixia, extent and opacity, and that in the
-    array, 0..1. `opacity_finder`: the net that marks opacities, like `members`, or none, and the chance
-    (0..1) from which on what it marks raises a zone's.
+    array, 0..1. `opacity_finder`: the net that marks opacities, like `members`, or none, and the chances
+    (0..1) from which on what it marks raises a zone's, and a place's of the map.
     """
 
     members: dict[str, str]
@@ -43,6 +43,7 @@ class SeverityCard:
     zone_models_array_share: float = 0.0
     opacity_finder: dict[str, str] = field(default_factory=dict)
     opacity_finder_least: float = 1.0
+    opacity_finder_map_least: float = 1.0
 
     @property
     def checksums(self) -> dict[str, str]:
@@ -64,6 +65,7 @@ class SeverityCard:
             "zone_models_array_share": self.zone_models_array_share,
             "opacity_finder": self.opacity_finder,
             "opacity_finder_least": self.opacity_finder_least,
+            "opacity_finder_map_least": self.opacity_finder_map_least,
         }
 
     @classmethod
@@ -77,7 +79,9 @@ class SeverityCard:
             raise TypeError("a member has no checksum")
         shares = [float(values[name]) for name in ("zone_models_share", "zone_models_array_share")]
         least = float(values.get("opacity_finder_least", 1.0))
-        if not all(0 <= share < 1 for share in shares) or not 0 < least <= 1 or len(finder) > 1:
+        of_map = float(values.get("opacity_finder_map_least", least))
+        chances = all(0 < chance <= 1 for chance in (least, of_map))
+        if not all(0 <= share < 1 for share in shares) or not chances or len(finder) > 1:
             raise ValueError("a share or chance is not in 0..1, or there are two opacity finders")
         factor, shift = values["array"]
         return cls(
@@ -96,6 +100,7 @@ class SeverityCard:
             shares[1] if zone_models else 0.0,
             finder,
             least,
+            of_map,
         )
 
     def scale(self, name: str, value: float) -> Scale:

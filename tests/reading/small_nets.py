@@ -127,7 +127,7 @@ def write_constant_zone_model(folder: Path, share: float) -> None:
     (folder / SEVERITY_FILE).write_text(json.dumps(card.to_dict()))
 
 
-def write_constant_finder(folder: Path, chance: float, least: float) -> None:
+def write_constant_finder(folder: Path, chance: float, least: float, map_least: float = 1.0) -> None:
     """To the small severity nets an opacity finder that marks every place with this chance."""
     lungs = Card.from_dict(json.loads((folder / "tb_a.json").read_text())).lungs
     options = {"decoder_channels": [16, 16, 8, 8, 8]}
@@ -141,7 +141,12 @@ def write_constant_finder(folder: Path, chance: float, least: float) -> None:
         folder,
     )
     card = SeverityCard.from_dict(json.loads((folder / SEVERITY_FILE).read_text()))
-    card = replace(card, opacity_finder={"opacity_finder": sha256[:12]}, opacity_finder_least=least)
+    card = replace(
+        card,
+        opacity_finder={"opacity_finder": sha256[:12]},
+        opacity_finder_least=least,
+        opacity_finder_map_least=map_least,
+    )
     (folder / SEVERITY_FILE).write_text(json.dumps(card.to_dict()))
 
 

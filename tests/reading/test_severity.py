@@ -138,7 +138,7 @@ def test_the_map_is_raised_where_the_opacity_finder_marks(severity_folder, found
     film = draw_film(3, rows=256, columns=200)
     alone = Triage.load(severity_folder, models=["tb_a"]).severity_map(film)
     assert "opacity_finder" not in alone.net
-    write_constant_finder(severity_folder, chance, 0.25)
+    write_constant_finder(severity_folder, chance, 0.9, 0.25)
     both = Triage.load(severity_folder, models=["tb_a"]).severity_map(film)
     assert both.net == f"{alone.net}+opacity_finder"
     assert (both.map[alone.map == 0] == 0).all()
@@ -159,7 +159,14 @@ def test_another_opacity_finder_than_the_one_measured_is_refused(severity_folder
         SeverityReader.load(severity_folder)
 
 
-@pytest.mark.parametrize("change", [{"opacity_finder_least": 0.0}, {"opacity_finder": {"a": "1", "b": "2"}}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"opacity_finder_least": 0.0},
+        {"opacity_finder_map_least": 1.5},
+        {"opacity_finder": {"a": "1", "b": "2"}},
+    ],
+)
 def test_an_impossible_share_or_two_finders_are_damage(severity_folder, change):
     values = json.loads((severity_folder / SEVERITY_FILE).read_text())
     (severity_folder / SEVERITY_FILE).write_text(json.dumps({**values, **change}))

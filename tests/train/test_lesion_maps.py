@@ -9,10 +9,11 @@ import torch
 from cxrtriage.reading.input_form import InputForm
 from cxrtriage.reading.severity import raised_map
 from train.lesion_maps import EVEN, NETS, SHOWN, drawn_lesions, map_by, table_of_maps
-from train.opacity_finder import LEAST, OpacityFinder
+from train.opacity_finder import MAP_LEAST, OpacityFinder
 
 SIDE = 64
 NONE = OpacityFinder(None, None)
+NO_FINDERS = dict.fromkeys((-1, 0, 1), NONE)
 
 
 class _Says(torch.nn.Module):
@@ -55,7 +56,7 @@ def _data() -> SimpleNamespace:
 
 def test_each_film_is_asked_of_the_net_of_its_fold_and_test_films_of_all():
     hits, misses = _Says(_at(slice(42, 48), slice(10, 24))), _Says(_at(slice(10, 20), slice(40, 50)))
-    figures = drawn_lesions(_data(), {0: [hits], 1: [misses]}, np.array([0, 1, -1, 0]), NONE)
+    figures = drawn_lesions(_data(), {0: [hits], 1: [misses]}, np.array([0, 1, -1, 0]), NO_FINDERS)
     unseen = figures[SHOWN]["unseen"]
     assert (unseen["films"], unseen["pointing"]["value"]) == (2, 0.5)
     assert figures[SHOWN]["test"]["films"] == 1
@@ -74,7 +75,7 @@ def test_the_map_is_that_of_the_reading_within_the_lungs():
     zones = torch.from_numpy(data.zones[:1])
     map_ = map_by([_Says(coarse)], finder)(torch.zeros(1, 1, SIDE, SIDE), zones)
     inside = data.zones[0] > 0
-    told = raised_map(coarse, marked, inside, LEAST)
+    told = raised_map(coarse, marked, inside, MAP_LEAST)
     assert map_[inside] == pytest.approx(told[inside], abs=1e-4)
     assert not map_[~inside].any()
     assert map_by([_Says(coarse)], NONE)(torch.zeros(1, 1, SIDE, SIDE), zones).shape == coarse.shape
@@ -83,6 +84,6 @@ def test_the_map_is_that_of_the_reading_within_the_lungs():
 def test_without_drawn_lesions_there_are_no_figures():
     data = _data()
     data.lesions[:] = 2
-    figures = drawn_lesions(data, {0: [_Says(np.full((8, 8), 0.1))]}, np.array([0, 0, -1, 0]), NONE)
+    figures = drawn_lesions(data, {0: [_Says(np.full((8, 8), 0.1))]}, np.array([0, 0, -1, 0]), NO_FINDERS)
     assert all(part is None for parts in figures.values() for part in parts.values())
     assert "| as shown | 0 | – | – | 0 | – | – |" in table_of_maps(figures)

@@ -4,6 +4,7 @@ severity nets."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,9 +17,9 @@ from cxrtriage.weights import read_card
 from train.command import main
 from train.opacity_finder import (
     LEAST,
+    OpacityFilms,
     OpacityFinder,
     OpacitySettings,
-    PastedOpacities,
     read_opacity_settings,
     train_opacities,
 )
@@ -66,8 +67,8 @@ def test_a_finder_is_trained_measured_and_read_with(
     nets = {0: [torch.nn.Module()]}
     nets[0][0].forward = lambda film, zones: _constant(0.2)
     folds = np.zeros(len(data.truths), int)
-    alone = said_by(data, nets, folds, ZoneModels(data, weights), OpacityFinder(None, None))
-    beside = said_by(data, nets, folds, ZoneModels(data, weights), finder)
+    alone = said_by(data, nets, folds, ZoneModels(data, weights), _of_all(OpacityFinder(None, None)))
+    beside = said_by(data, nets, folds, ZoneModels(data, weights), _of_all(finder))
     assert (alone[0] == beside[0]).all()
     number = alone[0][0]
     film = torch.from_numpy(data.images[number].astype(np.float32) * data.settings.input.scale_and_shift[0])
@@ -75,6 +76,10 @@ def test_a_finder_is_trained_measured_and_read_with(
     own = finder.net(film[None, None], torch.from_numpy(data.zones[number])[None]).array[0].detach().numpy()
     assert beside[1]["array"][0] == pytest.approx(raised(alone[1]["array"][0], own, LEAST), abs=1e-5)
     assert (alone[1]["brixia"] == beside[1]["brixia"]).all()
+
+
+def _of_all(finder: OpacityFinder) -> dict[int, OpacityFinder]:
+    return dict.fromkeys((-1, 0, 1), finder)
 
 
 def _constant(chance: float):
@@ -89,18 +94,60 @@ def test_what_was_pasted_is_what_is_taught(scored_data, severity_config, tmp_pat
     index = np.flatnonzero(data.split("train") & ~data.scored)
     settings = OpacitySettings(severity=data.settings, pasted=1.0, films_per_epoch=40)
     torch.manual_seed(1)
-    pasted = [PastedOpacities(data, index, settings)[0] for _ in range(40)]
-    assert any(lesions.any() for _, _, lesions, _ in pasted)
+    pasted = [OpacityFilms(data, index, settings)[0] for _ in range(40)]
+    assert any((lesions == 1).any() for _, _, lesions, _ in pasted)
     for film, zones, lesions, affected in pasted:
         assert film.shape == (1, *zones.shape)
         assert affected.shape == (6,)
         # The film moves after its zones are told, so that only the clear cases hold to the pixel.
         for zone in np.flatnonzero(affected.numpy() == 1) + 1:
-            assert lesions[zones == int(zone)].any() or not (zones == int(zone)).any()
-    none = PastedOpacities(data, index, OpacitySettings(severity=data.settings, pasted=0.0))[0]
-    assert not none[2].any()
+            assert (lesions[zones == int(zone)] == 1).any() or not (zones == int(zone)).any()
+    none = OpacityFilms(data, index, OpacitySettings(severity=data.settings, pasted=0.0))[0]
+    assert not (none[2] == 1).any()
     assert none[3].tolist() == [0.0] * 6
     assert affected_zones(none[2].numpy(), none[1].numpy()).tolist() == [0.0] * 6
+
+
+@pytest.mark.slow
+def test_a_finder_that_learns_from_scored_films_is_asked_of_none_that_it_saw(
+    scored_data, opacity_config, trunk_folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("cxrtriage.weights.WEIGHTS_FOLDER", trunk_folder)
+    runs, weights = tmp_path / "runs", tmp_path / "taken"
+    values = {**yaml.safe_load(opacity_config.read_text()), "scored": 0.5}
+    opacity_config.write_text(yaml.safe_dump(values))
+    card = train_opacities(read_opacity_settings(opacity_config), runs)
+    assert {row["source"] for row in card.training_data} == {"north", "south"}
+    assert main(["take", "opacity_finder", "--runs", str(runs), "--weights", str(weights)]) == 0
+    finders = OpacityFinder.by_fold(weights, runs, (0, 1))
+    names = {fold: finder.card.name for fold, finder in finders.items() if finder.card}
+    assert names == {-1: "opacity_finder", **{n: f"opacity_finder-without-fold-{n + 1}" for n in (0, 1)}}
+    data = SeverityData(read_opacity_settings(opacity_config).severity, runs)
+    own = finders[0].card
+    assert own is not None
+    told = {row["source"]: row["films"] for row in own.training_data}
+    assert told["south"] == {"scored": int((data.scored & (data.folds() > 0)).sum())}
+    (runs / "opacity_finder-without-fold-2" / "opacity_finder-without-fold-2.json").unlink()
+    with pytest.raises(SettingsError, match="without-fold-2 is no finished run"):
+        OpacityFinder.by_fold(weights, runs, (0, 1))
+    # Of what has seen the films of a fold no net without them can come.
+    monkeypatch.setattr("cxrtriage.weights.WEIGHTS_FOLDER", weights)
+    with pytest.raises(SettingsError, match="no fold is new to it"):
+        train_opacities(replace(read_opacity_settings(opacity_config), start="opacity_finder"), runs / "on")
+
+
+def test_films_that_readers_saw_are_taught_as_they_saw_them(scored_data, severity_config, tmp_path):
+    data = SeverityData(read_severity_settings(severity_config), tmp_path / "runs")
+    well, read = (np.flatnonzero(data.split("train") & kept) for kept in (~data.scored, data.scored))
+    settings = OpacitySettings(severity=data.settings, scored=1.0)
+    films = [OpacityFilms(data, well, settings, read)[0] for _ in range(20)]
+    # Nobody drew: of places nothing is known, of zones what was scored; the film may be mirrored.
+    assert all((lesions[zones > 0] == 2).all() for _, zones, lesions, _ in films)
+    assert {tuple(affected.tolist()) for *_, affected in films} <= {
+        (0.0,) * 6, (1.0, *(0.0,) * 5), (0.0, 1.0, *(0.0,) * 4),
+    }  # fmt: skip
+    with pytest.raises(SettingsError, match="no films to learn from whose lesions are drawn"):
+        train_opacities(replace(settings, scored=0.0, drawn=0.3), tmp_path / "runs")
 
 
 def test_without_a_finder_nothing_changes(tmp_path):

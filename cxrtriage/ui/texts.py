@@ -221,8 +221,8 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "map_lesions": {"en": "Lesion likelihood"},
     "map_lesions_net": {"en": "Severity model"},
     "map_lesions_caption": {
-        "en": "How likely a lesion is at each place, as learnt from scores of whole zones, opacities laid into "
-        "films and a few drawn lesions. Not an outline of disease."
+        "en": "How likely a lesion is at each place, as learnt from scores of whole zones, opacities laid "
+        "into films and a few drawn lesions. Not an outline of disease."
     },
     "map_lesions_empty": {"en": "There is no map of lesion likelihood for this film."},
     # --- where and how much

@@ -41,12 +41,12 @@ def drawn_lesions(
     folds: np.ndarray,
     finders: Mapping[int, OpacityFinder],
 ) -> dict[str, Any]:
-    """By map and part (`unseen`: films of the train and val splits by the net of their fold, `test`: by all
-    nets): pointing game and share inside (`pointing_figures`), None of no films."""
+    """By map and part (`unseen`: films of the train and val splits by the net and the finder of their fold,
+    `test`: by all nets): pointing game and share inside (`pointing_figures`), None of no films."""
     index = [
         int(number)
         for number, truth in enumerate(data.truths)
-        if truth.lesions is not None and int(folds[number]) in (-1, *nets)
+        if truth.lesions is not None and int(folds[number]) in finders and (int(folds[number]) in (-1, *nets))
         and (data.lesions[number] == 1).any()
     ]  # fmt: skip
     every = [net for own in nets.values() for net in own]

@@ -31,12 +31,12 @@ from cxrtriage.nets.severity import ZONES
 from cxrtriage.reading.severity import raised, raised_map
 from cxrtriage.weights import Card, load_net, read_card, save_net, write_card
 from train.manifest import data_folder
-from train.pasting import SHAPES, SHAPES_OF_TUBERCULOSIS, paste_opacities, varied
+from train.pasting import SHAPES, SHAPES_OF_TUBERCULOSIS, paste_opacities
 from train.precision import laid_out_for_training
 from train.schedule import cosine_after_warmup
 from train.settings import SettingsError, build_settings
 from train.severity import SeverityData, SeveritySettings, licences_by_source, severity_settings
-from train.severity_films import SEEN, affected_zones, mirrored
+from train.severity_films import SEEN, affected_zones, moved
 from train.trainer import last_state, trainer_of
 
 # The greatest number pasted into a film: one opacity must be found alone, and a lung full of them too.
@@ -129,11 +129,7 @@ class OpacityFilms(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
             film, zones, lesions, scores = self._read(self.zoned, random)
         else:
             film, zones, lesions, scores = self._pasted(random)
-        film, (zones, known) = varied(film, [zones, lesions + 1], random, reach=0.5)
-        # Outside the turned film nothing is known.
-        lesions = np.where(known == 0, 2, known - 1).astype(np.uint8)
-        if random.random() < 0.5:
-            film, zones, lesions, scores = mirrored(film, zones, lesions, scores)
+        film, zones, lesions, scores = moved(film, zones, lesions, scores, random)
         return (
             torch.from_numpy(np.ascontiguousarray(film))[None],
             torch.from_numpy(np.ascontiguousarray(zones)),
@@ -227,7 +223,11 @@ def _trained(
     folder.mkdir(parents=True, exist_ok=True)
     plain = asdict(settings)
     plain["severity"]["input"] = settings.severity.input.to_dict()
-    (folder / "settings.yaml").write_text(yaml.safe_dump(plain, sort_keys=False))
+    text = yaml.safe_dump(plain, sort_keys=False)
+    if last_state(folder) and (folder / "settings.yaml").read_text() != text:
+        # It would be taken up where that run ended, and end at once.
+        raise SettingsError(f"{folder} holds a run with other settings; name another folder with --runs.")
+    (folder / "settings.yaml").write_text(text)
     L.seed_everything(settings.seed, workers=True)
     sources = np.array([truth.row.source for truth in data.truths])
     well = data.split("train") & ~data.scored & ~np.isin(sources, settings.exclude)
@@ -279,12 +279,14 @@ def _trained(
 def _started(settings: OpacitySettings) -> OpacityNet:
     """The shipped net that is gone on with. SettingsError where it has itself learnt from scored films: then
     no fold would be new to it."""
-    card = read_card(str(settings.start))
+    from cxrtriage.weights import WEIGHTS_FOLDER
+
+    card = read_card(str(settings.start), WEIGHTS_FOLDER)
     if card.architecture != OPACITY_FINDER or card.options != settings.options:
         raise SettingsError(f"start: {card.name} is another net than this one.")
     if card.settings.get("drawn") or card.settings.get("scored"):
         raise SettingsError(f"start: {card.name} has learnt from scored films, so that no fold is new to it.")
-    net = load_net(card)
+    net = load_net(card, WEIGHTS_FOLDER)
     assert isinstance(net, OpacityNet)
     return net
 
@@ -307,8 +309,8 @@ class OpacityFinder:
     def by_fold(cls, weights: Path, runs: Path, folds: Iterable[int]) -> dict[int, OpacityFinder]:
         """The finder to ask about films of each fold, and of the test split (-1).
 
-        One that has learnt from scored films is asked of none of them: the run without the fold is.
-        SettingsError where that is missing.
+        One that has learnt from scored films is asked of none of them: the run without the fold is. Where one
+        of these is not on this machine, no fold can be asked about, and the test split alone is in it.
         """
         shipped = cls.load(weights)
         finders = {-1: shipped}
@@ -319,7 +321,7 @@ class OpacityFinder:
                 continue
             name = _without_fold(card.name, fold)
             if not (runs / name / f"{name}.json").is_file():
-                raise SettingsError(f"{runs / name} is no finished run; python -m train opacities makes it.")
+                return {-1: shipped}
             own = read_card(name, runs / name)
             finders[fold] = cls(own, load_net(own, runs / name))
         return finders

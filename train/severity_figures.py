@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from cxrtriage.reading.severity import Told, calibrated_array, category_of, counted, mixed_chances
-from cxrtriage.reading.severity_card import SCALES, SEVERITY_FILE, SeverityCard
-from cxrtriage.weights import load_net, read_card
+from cxrtriage.reading.severity_card import SCALES, SEVERITY_FILE, SeverityCard, read_severity_card
+from cxrtriage.weights import Card, WeightsError, load_net, read_card
 from train.figures import ROUNDS
 from train.lesion_maps import LesionMap, drawn_lesions, map_by, of_size, table_of_maps
 from train.opacity_finder import LEAST, MAP_LEAST, OpacityFinder
@@ -36,6 +36,10 @@ _STAY_AT_0 = 0.9
 _WELL_WEIGHT = 0.25
 # Films with a pasted opacity, of each shape.
 _PASTED = 200
+_NO_FOLDS = (
+    "The opacity finder has learnt from scored films, and its nets without each fold are not among the runs: "
+    "python -m train opacities makes them."
+)
 # Asked of nine readers' scores of ten.
 _COVERED = 0.9
 # Greatest values of the three steps of a scale that have a half-width each, as shares of it.
@@ -79,14 +83,22 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
     nets = {int(card.settings["fold"]) - 1: load_net(card, weights) for card in cards}
     zone_models, finders = ZoneModels(data, weights), OpacityFinder.by_fold(weights, runs, nets)
     finder = finders[-1]
-    unseen = said_by(data, {fold: [net] for fold, net in nets.items()}, folds, zone_models, finders)
     together = said_by(data, {-1: list(nets.values())}, folds, zone_models, finders)
-    told = fit_told(unseen[1], data, unseen[0])
-    held = _scored(data, unseen, told)
+    kept = None
+    if set(nets) <= set(finders):
+        unseen = said_by(data, {fold: [net] for fold, net in nets.items()}, folds, zone_models, finders)
+        told = fit_told(unseen[1], data, unseen[0])
+        held = _scored(data, unseen, told)
+        of_unseen = {part: error_figures(held, part) for part in PARTS}
+        widths = {name: interval_widths(held, name) for name in SCALES}
+    else:
+        kept = _measured_before(weights, cards, zone_models, finder)
+        told = Told(kept.array, kept.least_chance, kept.slopes)
+        of_unseen, widths = kept.figures["unseen"], kept.widths
     test = _scored(data, together, told)
     figures = {
         "ours": {part: error_figures(test, part) for part in PARTS},
-        "unseen": {part: error_figures(held, part) for part in PARTS},
+        "unseen": of_unseen,
         "readers": readers_errors([truth for truth in data.truths if len(truth.brixia) == 2]),
         "category": category_accuracy(test),
         "without_opacity": without_opacity(data, together, told),
@@ -104,7 +116,9 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
         "map": drawn_lesions(data, {fold: [net] for fold, net in nets.items()}, folds, finders),
         "by_extent": by_extent(test),
     }
-    widths = {name: interval_widths(held, name) for name in SCALES}
+    if kept is not None:
+        for name, parts in figures["map"].items():
+            parts["unseen"] = kept.figures["map"][name]["unseen"]
     card = SeverityCard(
         {card.name: card.sha256[:12] for card in cards},
         told.scaling,
@@ -134,6 +148,22 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
     (results / "severity.md").write_text(table(card))
     print({part: figures["ours"][part] for part in PARTS}, flush=True)
     return figures
+
+
+def _measured_before(
+    weights: Path, cards: Sequence[Card], zone_models: ZoneModels, finder: OpacityFinder
+) -> SeverityCard:
+    """What was measured of the very same nets on films unseen, where the finder's nets without a fold are on
+    another machine. SettingsError where it is not known."""
+    together = {card.name: card.sha256 for card in cards} | zone_models.checksums | finder.checksums
+    try:
+        before = read_severity_card(weights)
+    except WeightsError as error:
+        raise SettingsError(f"{_NO_FOLDS} {error}") from error
+    if before is None or before.checksums != {name: digits[:12] for name, digits in together.items()}:
+        raise SettingsError(_NO_FOLDS)
+    print("Figures of films unseen and what is fitted on them are kept as they were measured.", flush=True)
+    return before
 
 
 Said = tuple[np.ndarray, dict[str, np.ndarray]]

@@ -81,11 +81,7 @@ class SeverityFilms(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
             random = np.random.default_rng(int(torch.randint(2**31, ())))
             if truth.extent == 0 and not scores.any() and random.random() < self.pasted:
                 film, lesions, scores = with_opacities(film, zones, random)
-            film, (zones, known) = varied(film, [zones, lesions + 1], random, reach=0.5)
-            # Outside the turned film nothing is known.
-            lesions = np.where(known == 0, 2, known - 1).astype(np.uint8)
-            if random.random() < 0.5:
-                film, zones, lesions, scores = mirrored(film, zones, lesions, scores)
+            film, zones, lesions, scores = moved(film, zones, lesions, scores, random)
         return (
             torch.from_numpy(np.ascontiguousarray(film))[None],
             torch.from_numpy(np.ascontiguousarray(zones)),
@@ -112,6 +108,16 @@ def affected_zones(lesions: np.ndarray, zones: np.ndarray) -> np.ndarray:
     """(6,) 1 where a zone shows a lesion, 0 where it does not, NaN where it is too little to say."""
     shares = np.array([lesions[zones == zone].mean() if (zones == zone).any() else 0 for zone in range(1, 7)])
     return np.where(shares >= _AFFECTED, 1.0, np.where(shares <= _NOT_AFFECTED, 0.0, np.nan))
+
+
+def moved(
+    film: np.ndarray, zones: np.ndarray, lesions: np.ndarray, scores: np.ndarray, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Film, zones and lesions turned, sized and shaded at random, half of them mirrored with their scores;
+    outside the turned film nothing is known (2)."""
+    film, (zones, known) = varied(film, [zones, lesions + 1], random, reach=0.5)
+    lesions = np.where(known == 0, 2, known - 1).astype(np.uint8)
+    return mirrored(film, zones, lesions, scores) if random.random() < 0.5 else (film, zones, lesions, scores)
 
 
 def mirrored(

@@ -42,7 +42,11 @@ def unseen_scores(weights: Path, runs: Path) -> dict[str, Scored]:
     nets = {int(card.settings["fold"]) - 1: load_net(card, weights) for card in cards}
     data = SeverityData(settings_of_card(cards[0]), runs)
     folds = data.folds()
-    beside = ZoneModels(data, weights), OpacityFinder.by_fold(weights, runs, nets)
+    finders = OpacityFinder.by_fold(weights, runs, nets)
+    if set(finders) == {-1}:
+        # Its nets without a fold are elsewhere: it is left out, since it hardly moves these scales.
+        finders = dict.fromkeys((-1, *nets), OpacityFinder(None, None))
+    beside = ZoneModels(data, weights), finders
     index, parts = said_by(data, {fold: [net] for fold, net in nets.items()}, folds, *beside)
     said = {scale: np.full(len(index), np.nan) for scale in SCALES}
     for fold in nets:

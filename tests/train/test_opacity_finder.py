@@ -127,13 +127,52 @@ def test_a_finder_that_learns_from_scored_films_is_asked_of_none_that_it_saw(
     assert own is not None
     told = {row["source"]: row["films"] for row in own.training_data}
     assert told["south"] == {"scored": int((data.scored & (data.folds() > 0)).sum())}
+    # A folder goes on with its own run, not with another's.
+    with pytest.raises(SettingsError, match="holds a run with other settings"):
+        train_opacities(replace(read_opacity_settings(opacity_config), epochs=2), runs)
     (runs / "opacity_finder-without-fold-2" / "opacity_finder-without-fold-2.json").unlink()
-    with pytest.raises(SettingsError, match="without-fold-2 is no finished run"):
-        OpacityFinder.by_fold(weights, runs, (0, 1))
+    assert set(OpacityFinder.by_fold(weights, runs, (0, 1))) == {-1}
     # Of what has seen the films of a fold no net without them can come.
     monkeypatch.setattr("cxrtriage.weights.WEIGHTS_FOLDER", weights)
     with pytest.raises(SettingsError, match="no fold is new to it"):
         train_opacities(replace(read_opacity_settings(opacity_config), start="opacity_finder"), runs / "on")
+
+
+@pytest.mark.slow
+def test_without_the_nets_of_the_folds_what_was_measured_with_them_is_kept(
+    scored_data, severity_config, opacity_config, trunk_folder, tmp_path, monkeypatch, capsys
+):
+    runs, weights, results = tmp_path / "runs", trunk_folder, tmp_path / "results"
+    monkeypatch.setattr("cxrtriage.weights.WEIGHTS_FOLDER", weights)
+    values = {**yaml.safe_load(opacity_config.read_text()), "scored": 0.5}
+    opacity_config.write_text(yaml.safe_dump(values))
+    for command, config in (("severity", severity_config), ("opacities", opacity_config)):
+        assert main([command, "--config", str(config), "--runs", str(runs)]) == 0
+    names = ["severity_1", "severity_2", "opacity_finder"]
+    assert main(["take", *names, "--runs", str(runs), "--weights", str(weights)]) == 0
+    evaluate = [
+        "evaluate",
+        "severity",
+        "--runs",
+        str(runs),
+        "--weights",
+        str(weights),
+        "--results",
+        str(results),
+    ]
+    assert main(evaluate) == 0
+    card, figures = ((folder / "severity.json").read_text() for folder in (weights, results))
+    (runs / "opacity_finder-without-fold-1" / "opacity_finder-without-fold-1.json").unlink()
+    capsys.readouterr()
+    assert main(evaluate) == 0
+    assert "are kept as they were measured" in capsys.readouterr().out
+    assert ((weights / "severity.json").read_text(), (results / "severity.json").read_text()) == (
+        card,
+        figures,
+    )
+    (weights / "severity.json").unlink()
+    assert main(evaluate) == 2
+    assert "nets without each fold are not among the runs" in capsys.readouterr().err
 
 
 def test_films_that_readers_saw_are_taught_as_they_saw_them(scored_data, severity_config, tmp_path):
@@ -142,7 +181,9 @@ def test_films_that_readers_saw_are_taught_as_they_saw_them(scored_data, severit
     settings = OpacitySettings(severity=data.settings, scored=1.0)
     films = [OpacityFilms(data, well, settings, read)[0] for _ in range(20)]
     # Nobody drew: of places nothing is known, of zones what was scored; the film may be mirrored.
-    assert all((lesions[zones > 0] == 2).all() for _, zones, lesions, _ in films)
+    ill = [(zones, lesions) for _, zones, lesions, affected in films if affected.any()]
+    assert ill
+    assert all((lesions[zones > 0] == 2).all() for zones, lesions in ill)
     assert {tuple(affected.tolist()) for *_, affected in films} <= {
         (0.0,) * 6, (1.0, *(0.0,) * 5), (0.0, 1.0, *(0.0,) * 4),
     }  # fmt: skip

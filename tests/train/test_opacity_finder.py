@@ -150,16 +150,8 @@ def test_without_the_nets_of_the_folds_what_was_measured_with_them_is_kept(
         assert main([command, "--config", str(config), "--runs", str(runs)]) == 0
     names = ["severity_1", "severity_2", "opacity_finder"]
     assert main(["take", *names, "--runs", str(runs), "--weights", str(weights)]) == 0
-    evaluate = [
-        "evaluate",
-        "severity",
-        "--runs",
-        str(runs),
-        "--weights",
-        str(weights),
-        "--results",
-        str(results),
-    ]
+    folders = ["--runs", str(runs), "--weights", str(weights), "--results", str(results)]
+    evaluate = ["evaluate", "severity", *folders]
     assert main(evaluate) == 0
     card, figures = ((folder / "severity.json").read_text() for folder in (weights, results))
     (runs / "opacity_finder-without-fold-1" / "opacity_finder-without-fold-1.json").unlink()

@@ -1,15 +1,17 @@
-"""`python -m train opacities`: teaches a net to mark opacities that were pasted into films without any, and
-lesions that readers drew.
+"""`python -m train opacities`: teaches a net to mark opacities that were pasted into films without any,
+lesions that readers drew, and what a disease shows that a film is known to have.
 
-What is pasted has its place known to the pixel, in any number; what is drawn is real, and little. A net that
+What is pasted has its place known to the pixel, in any number; what is drawn is real, and little; of films
+with a disease is known only that some zone must show it (multiple-instance learning; Maron 1998). A net that
 learns from films that readers scored or drew is trained once more without each fold of their patients, so
 that its worth is told on films it never saw. It sees no test film. Read beside the severity nets it raises
-the chance of a zone where it marks something.
+the chance of a zone where it marks something; of a net that knows a disease the marks tell that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -30,13 +32,15 @@ from cxrtriage.nets.registry import OPACITY_FINDER
 from cxrtriage.nets.severity import ZONES
 from cxrtriage.reading.severity import raised, raised_map
 from cxrtriage.weights import Card, load_net, read_card, save_net, write_card
-from train.manifest import data_folder
+from train.films import CACHE, cached_images
+from train.manifest import FilmRow, data_folder, read_films
 from train.pasting import SHAPES, SHAPES_OF_TUBERCULOSIS, paste_opacities
 from train.precision import laid_out_for_training
 from train.schedule import cosine_after_warmup
 from train.settings import SettingsError, build_settings
 from train.severity import SeverityData, SeveritySettings, licences_by_source, severity_settings
-from train.severity_films import SEEN, affected_zones, moved
+from train.severity_films import SEEN, affected_zones, moved, zone_pictures
+from train.start import net_with_card
 from train.trainer import last_state, trainer_of
 
 # The greatest number pasted into a film: one opacity must be found alone, and a lung full of them too.
@@ -50,18 +54,21 @@ _PASTED = "It learnt from opacities that were pasted into films; no disease tell
 _DRAWN = (
     "It learnt from opacities pasted into films and from lesions drawn in films of COVID-19, few of others."
 )
-# Sources alike by the square root of their films.
-_BALANCE = -0.5
+_DISEASE = (
+    "It learnt from opacities pasted into films and from films known to show {disease} somewhere; no reader "
+    "marked where, so that what it marks is its guess."
+)
 
 
 @dataclass(frozen=True)
 class OpacitySettings:
     """All of a run. `severity`: the settings of the films (`SeveritySettings`: `input`, `lungs`), as the
     severity nets that it is read beside see them. `exclude`: sources that are kept out, to be judged by.
-    `start`: the shipped net it goes on from. `drawn`, `scored`: shares of the films that have lesions drawn
-    by hand, and that have zones scored alone; with either a net of its own is trained without each of the
-    folds of `severity`. `pasted`: share of the other films that get opacities, of the `shapes` of
-    `train.pasting`."""
+    `start`: the net it goes on from, a run (without the same sources) or shipped. `drawn`, `scored`: shares
+    of the films that have lesions drawn by hand, and that have zones scored alone; with either a net of its
+    own is trained without each of the folds of `severity`. `ill`: share of the films of which is known that
+    they show the `disease` (a label of the manifest) or do not, and not where; `ill_weight`: of their loss.
+    `pasted`: share of the other films that get opacities, of the `shapes` of `train.pasting`."""
 
     name: str = OPACITY_FINDER
     options: dict[str, Any] = field(default_factory=dict)
@@ -71,6 +78,9 @@ class OpacitySettings:
     exclude: tuple[str, ...] = ()
     drawn: float = 0.0
     scored: float = 0.0
+    disease: str = ""
+    ill: float = 0.0
+    ill_weight: float = 0.3
     pasted: float = 0.65
     shapes: tuple[str, ...] = SHAPES
     average: float = 0.99
@@ -93,49 +103,107 @@ def read_opacity_settings(path: Path) -> OpacitySettings:
     if unknown or not settings.shapes:
         known = ", ".join(SHAPES_OF_TUBERCULOSIS)
         raise SettingsError(f"{path}: shapes must be some of {known}, not {', '.join(unknown) or 'none'}.")
+    if bool(settings.disease) != bool(settings.ill):
+        raise SettingsError(f"{path}: disease names what the share ill of the films shows; set both or none.")
     return settings
 
 
-class OpacityFilms(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
+@dataclass(frozen=True, eq=False)
+class IllFilms:
+    """Training films of which is known whether they show a disease, and not where.
+
+    `images`, `zones` (films, size, size) uint8 in the input form; `ill` (films,) bool. Normal films are those
+    of sources that show the disease and lend none to paste into, so that their look does not tell it.
+    """
+
+    rows: tuple[FilmRow, ...]
+    images: np.ndarray
+    zones: np.ndarray
+    ill: np.ndarray
+
+    @classmethod
+    def of(cls, data: SeverityData, settings: OpacitySettings, runs: Path) -> IllFilms:
+        rows = [
+            row
+            for row in read_films(data_folder())
+            if row.split == "train" and row.adult is not False and row.source not in settings.exclude
+            and data.lungs[row.file].box is not None
+        ]  # fmt: skip
+        sources = {row.source for row in rows if row.label == settings.disease}
+        lending = {data.truths[i].row.source for i in np.flatnonzero(~data.scored)}
+        kept = tuple(
+            row
+            for row in rows
+            if row.label == settings.disease or (row.label == "normal" and row.source in sources - lending)
+        )
+        if not sources:
+            raise SettingsError(f"there are no training films with {settings.disease} to learn from.")
+        form = settings.severity.input
+        images = cached_images(kept, form, runs / CACHE, data.lungs, data.finder.card.sha256)
+        zones = zone_pictures([data.lungs[row.file] for row in kept], form)
+        ill = np.array([row.label == settings.disease for row in kept])
+        return cls(kept, np.array(images[:, 0]), zones, ill)
+
+
+class OpacityFilms(Dataset[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]):
     """Films at random, with opacities or without: film (1, size, size), zones and lesions (size, size; 1
-    lesion, 0 none, 2 not known), all uint8, and (6,) float: 1 an affected zone, 0 none, NaN not known.
+    lesion, 0 none, 2 not known), all uint8, (6,) float: 1 an affected zone, 0 none, NaN not known, and ()
+    float: 1 where the film shows the disease, 0 where it does not, NaN not known.
 
     `well`: films without opacity; `read`: films that readers scored or drew lesions in.
     """
 
     def __init__(
-        self, data: SeverityData, well: np.ndarray, settings: OpacitySettings, read: np.ndarray | None = None
+        self,
+        data: SeverityData,
+        well: np.ndarray,
+        settings: OpacitySettings,
+        read: np.ndarray | None = None,
+        ill: IllFilms | None = None,
     ) -> None:
-        self.data, self.index, self.settings = data, well, settings
+        self.data, self.index, self.settings, self.ill = data, well, settings, ill
         read = np.zeros(0, int) if read is None else read
         truths = [data.truths[i] for i in read]
         outlined = np.array([truth.lesions is not None for truth in truths], bool)
         zoned = np.array([not np.isnan(truth.array).all() for truth in truths], bool)
         self.outlined, self.zoned = read[outlined], read[zoned & ~outlined]
-        sources = np.array([data.truths[i].row.source for i in well])
-        number = {source: (sources == source).sum() for source in np.unique(sources)}
-        weights = np.array([number[source] ** _BALANCE for source in sources])
-        self.weights = weights / weights.sum()
+        self.weights = _in_balance([data.truths[i].row for i in well])
+        self.ill_weights = _in_balance(ill.rows if ill else ())
 
     def __len__(self) -> int:
         return self.settings.films_per_epoch
 
-    def __getitem__(self, _: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def __getitem__(self, _: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         random = np.random.default_rng(int(torch.randint(2**31, ())))
-        kind = random.random()
-        if kind < self.settings.drawn:
-            film, zones, lesions, scores = self._read(self.outlined, random)
-        elif kind < self.settings.drawn + self.settings.scored:
-            film, zones, lesions, scores = self._read(self.zoned, random)
-        else:
-            film, zones, lesions, scores = self._pasted(random)
+        shares = np.cumsum([self.settings.drawn, self.settings.scored, self.settings.ill])
+        shown = float("nan")
+        match int(np.searchsorted(shares, random.random(), side="right")):
+            case 0:
+                film, zones, lesions, scores = self._read(self.outlined, random)
+            case 1:
+                film, zones, lesions, scores = self._read(self.zoned, random)
+            case 2:
+                film, zones, lesions, scores, shown = self._ill(random)
+            case _:
+                film, zones, lesions, scores = self._pasted(random)
         film, zones, lesions, scores = moved(film, zones, lesions, scores, random)
         return (
             torch.from_numpy(np.ascontiguousarray(film))[None],
             torch.from_numpy(np.ascontiguousarray(zones)),
             torch.from_numpy(np.ascontiguousarray(lesions)),
             torch.from_numpy(scores[:ZONES].astype(np.float32)),
+            torch.tensor(shown),
         )
+
+    def _ill(
+        self, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
+        """Film, zones, lesions and scores, both not known, and whether it shows the disease (1 or 0)."""
+        assert self.ill is not None
+        number = int(random.choice(len(self.ill.rows), p=self.ill_weights))
+        film, zones = np.array(self.ill.images[number]), self.ill.zones[number]
+        unknown = np.full(2 * ZONES, np.nan)
+        return film, zones, np.full_like(zones, 2), unknown, float(self.ill.ill[number])
 
     def _pasted(self, random: np.random.Generator) -> tuple[np.ndarray, ...]:
         """Film, zones, lesions and (12,) scores of a film without opacity, perhaps with some pasted in."""
@@ -162,8 +230,16 @@ class OpacityFilms(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         return np.array(self.data.images[number]), zones, lesions, scores
 
 
+def _in_balance(rows: Sequence[FilmRow]) -> np.ndarray:
+    """(films,) chance of each film to be drawn: sources alike by the square root of their films."""
+    number = Counter(row.source for row in rows)
+    weights = np.array([number[row.source] ** -0.5 for row in rows])
+    return weights / weights.sum()
+
+
 class OpacityLearner(L.LightningModule):
-    """Cross-entropy and soft Dice of the places within the lungs, cross-entropy of the zones."""
+    """Cross-entropy and soft Dice of the places within the lungs, cross-entropy of the zones, and of the
+    likeliest zone where nothing but the film as a whole is known."""
 
     def __init__(self, settings: OpacitySettings) -> None:
         super().__init__()
@@ -175,8 +251,8 @@ class OpacityLearner(L.LightningModule):
     def setup(self, stage: str) -> None:
         laid_out_for_training(self.net, self.settings.precision, self.device)
 
-    def training_step(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], _: int) -> Tensor:
-        films, zones, lesions, affected = batch
+    def training_step(self, batch: tuple[Tensor, Tensor, Tensor, Tensor, Tensor], _: int) -> Tensor:
+        films, zones, lesions, affected, shown = batch
         scale, shift = self.settings.severity.input.scale_and_shift
         said: OpacityOutputs = self.net(
             (films.float() * scale + shift).to(memory_format=torch.channels_last), zones
@@ -186,17 +262,26 @@ class OpacityLearner(L.LightningModule):
         places = (each * inside).sum() / inside.sum().clamp_min(1)
         chances = said.map.sigmoid() * inside
         overlap = (2 * (chances * truth).sum() + 1) / (chances.sum() + (truth * inside).sum() + 1)
-        known = ~torch.isnan(affected)
-        told = said.array.clamp(1e-4, 1 - 1e-4)[known]
-        of_zones = functional.binary_cross_entropy(told, affected[known])
-        self.log_dict({"places": places, "dice": overlap, "zones": of_zones}, prog_bar=True)
-        return 2 * places + 0.3 * (1 - overlap) + of_zones
+        told = said.array.clamp(1e-4, 1 - 1e-4)
+        of_zones = _of_known(told, affected)
+        of_films = _of_known(told.amax(dim=1), shown)
+        self.log_dict(
+            {"places": places, "dice": overlap, "zones": of_zones, "films": of_films}, prog_bar=True
+        )
+        return 2 * places + 0.3 * (1 - overlap) + of_zones + self.settings.ill_weight * of_films
 
     def configure_optimizers(self) -> Any:
         s = self.settings
         optimiser = torch.optim.AdamW(self.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay)
         schedule = cosine_after_warmup(optimiser, int(self.trainer.estimated_stepping_batches), 0.05)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def _of_known(chances: Tensor, truths: Tensor) -> Tensor:
+    """Mean cross-entropy of what is known; 0 where nothing is."""
+    known = ~torch.isnan(truths)
+    each = functional.binary_cross_entropy(chances[known], truths[known], reduction="sum")
+    return each / known.sum().clamp_min(1)
 
 
 def train_opacities(settings: OpacitySettings, runs: Path, *, steps: int | None = None) -> Card:
@@ -235,7 +320,8 @@ def _trained(
         raise SettingsError("there are no normal training films to paste opacities into.")
     folds = data.folds()
     read = data.scored & (folds >= 0) & (folds != fold) & ~np.isin(sources, settings.exclude)
-    films = OpacityFilms(data, np.flatnonzero(well), settings, np.flatnonzero(read))
+    ill = IllFilms.of(data, settings, runs) if settings.ill else None
+    films = OpacityFilms(data, np.flatnonzero(well), settings, np.flatnonzero(read), ill)
     for share, kept, kind in (
         (settings.drawn, films.outlined, "lesions are drawn"),
         (settings.scored, films.zoned, "zones are scored"),
@@ -244,7 +330,7 @@ def _trained(
             raise SettingsError(f"there are no films to learn from whose {kind}.")
     learner = OpacityLearner(settings)
     if settings.start:
-        learner.net.load_state_dict(_started(settings).state_dict())
+        learner.net.load_state_dict(_started(settings, runs).state_dict())
     elif settings.imagenet:
         learner.net.load_imagenet(load_file(data_folder() / settings.imagenet))
     loader = DataLoader(
@@ -268,25 +354,37 @@ def _trained(
         sha256=sha256,
         licence="Under the terms of the training films' sources, named with each source.",
         lungs=data.finder.version,
-        training_data=licences_by_source(data, well | (read & bool(settings.drawn or settings.scored))),
+        training_data=licences_by_source(
+            data, well | (read & bool(settings.drawn or settings.scored)), ill.rows if ill else ()
+        ),
         settings=plain,
-        cautions=(_DRAWN if settings.drawn else _PASTED,),
+        cautions=(_caution(settings),),
     )
     write_card(card, folder)
     return card
 
 
-def _started(settings: OpacitySettings) -> OpacityNet:
-    """The shipped net that is gone on with. SettingsError where it has itself learnt from scored films: then
-    no fold would be new to it."""
+def _caution(settings: OpacitySettings) -> str:
+    if settings.disease:
+        return _DISEASE.format(disease=settings.disease.replace("_", " "))
+    return _DRAWN if settings.drawn else _PASTED
+
+
+def _started(settings: OpacitySettings, runs: Path) -> OpacityNet:
+    """The net that is gone on with: shipped, unless sources are left out. SettingsError where it has itself
+    learnt from scored films (then no fold would be new to it) or seen what is left out."""
     from cxrtriage.weights import WEIGHTS_FOLDER
 
-    card = read_card(str(settings.start), WEIGHTS_FOLDER)
+    name = str(settings.start)
+    if not settings.exclude and (WEIGHTS_FOLDER / f"{name}.json").is_file():
+        card = read_card(name, WEIGHTS_FOLDER)
+        net = load_net(card, WEIGHTS_FOLDER)
+    else:
+        card, net = net_with_card(OPACITY_FINDER, "opacities", name, runs, settings.exclude)
     if card.architecture != OPACITY_FINDER or card.options != settings.options:
         raise SettingsError(f"start: {card.name} is another net than this one.")
     if card.settings.get("drawn") or card.settings.get("scored"):
         raise SettingsError(f"start: {card.name} has learnt from scored films, so that no fold is new to it.")
-    net = load_net(card, WEIGHTS_FOLDER)
     assert isinstance(net, OpacityNet)
     return net
 

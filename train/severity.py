@@ -365,15 +365,19 @@ def _card(
     )
 
 
-def licences_by_source(data: SeverityData, keep: np.ndarray) -> list[dict[str, Any]]:
-    """Films scored and well of each source among those of `keep` (films,) bool, and their licences."""
+def licences_by_source(
+    data: SeverityData, keep: np.ndarray, others: Sequence[FilmRow] = ()
+) -> list[dict[str, Any]]:
+    """Films scored and well of each source among those of `keep` (films,) bool, films of `others` by their
+    labels, and their licences."""
     counts: dict[str, dict[str, int]] = {}
     licences: dict[str, set[str]] = {}
-    for truth in (data.truths[i] for i in np.flatnonzero(keep)):
-        kind = "well" if truth.row.source in WELL_SOURCES else "scored"
-        of = counts.setdefault(truth.row.source, {})
-        of[kind] = of.get(kind, 0) + 1
-        licences.setdefault(truth.row.source, set()).add(truth.row.licence or "not stated")
+    truths = [data.truths[i] for i in np.flatnonzero(keep)]
+    kinds = [(of.row, "well" if of.row.source in WELL_SOURCES else "scored") for of in truths]
+    for row, kind in (*kinds, *((row, row.label) for row in others)):
+        of_source = counts.setdefault(row.source, {})
+        of_source[kind] = of_source.get(kind, 0) + 1
+        licences.setdefault(row.source, set()).add(row.licence or "not stated")
     return [
         {"source": source, "films": counts[source], "licence": "; ".join(sorted(licences[source]))}
         for source in sorted(counts)

@@ -107,9 +107,9 @@ def load_start(
             backbone.load_state_dict(_xrv_start(architecture, name, form, leave_out))
         elif kind == "opacities":
             assert isinstance(backbone, OpacityMaps)
-            backbone.load_opacities(_net_with_card(OPACITY_FINDER, kind, name, runs, leave_out)[1])
+            backbone.load_opacities(net_with_card(OPACITY_FINDER, kind, name, runs, leave_out)[1])
         else:
-            _, net = _net_with_card(architecture, kind, name, runs, leave_out)
+            _, net = net_with_card(architecture, kind, name, runs, leave_out)
             backbone.load_state_dict(net.backbone.state_dict())
     except (KeyError, RuntimeError, ValueError) as error:
         raise SettingsError(f"start.{kind}: {name} does not hold the weights of a {architecture}.") from error
@@ -143,7 +143,7 @@ def load_corpus(
     number = net.corpus.out_channels
     if number not in CORPUS:
         raise SettingsError(f"options.corpus: {number} is none of {', '.join(map(str, CORPUS))}.")
-    card, teacher = _net_with_card(architecture, "findings", start.findings, runs, leave_out)
+    card, teacher = net_with_card(architecture, "findings", start.findings, runs, leave_out)
     missing = [name for name in CORPUS[number] if name not in card.findings]
     if missing:
         raise SettingsError(f"start.findings: {card.name} did not learn {', '.join(missing)}.")
@@ -224,7 +224,7 @@ def _read(path: Path, remedy: str) -> dict[str, Tensor]:
         raise SettingsError(f"The start {path} cannot be read: {error}") from error
 
 
-def _net_with_card(
+def net_with_card(
     architecture: str, kind: str, name: str, runs: Path, leave_out: Collection[str]
 ) -> tuple[Card, Any]:
     """A trained net and its card; WeightsError where it is missing or damaged."""

@@ -16,7 +16,7 @@ from cxrtriage.reading.call import POOLING
 from cxrtriage.reading.ensemble import Ensemble, combination_name, read_ensemble, write_ensemble
 from cxrtriage.weights import OperatingPoint, WeightsError, read_card
 from train.asked import Asked
-from train.controls import LEAST_FALL, Changed, changed_together
+from train.controls import LEAST_FALL, Changed, Fall, changed_together
 from train.left_out import folds_together
 from train.measures import CHANCE, enough, headline, pooled_calibration, test_figures
 from train.scores import Predictions, pooled
@@ -61,7 +61,7 @@ class Combined:
     points: dict[str, dict[str, dict[str, OperatingPoint]]]
     measured: dict[str, Any]
     validated: dict[str, Merits]
-    falls: dict[str, dict[tuple[str, ...], float | None]]
+    falls: dict[str, dict[tuple[str, ...], Fall | None]]
 
     def folds(self, figures: dict[str, dict[str, Any]]) -> dict[tuple[str, ...], dict[str, Any]]:
         """By nets, figures of hospitals they never saw; those of one net are in its own `figures`."""
@@ -123,7 +123,10 @@ def evaluate_together(
             for name, of_class in combined.validated.items()
         },
         "unseen_auroc": {name: _by_name(of_class) for name, of_class in unseen.items()},
-        "validation_fall_without_lungs": {name: _by_name(of) for name, of in combined.falls.items()},
+        "validation_fall_without_lungs": {
+            name: {combination_name(names): fall.to_dict() for names, fall in of_class.items() if fall}
+            for name, of_class in combined.falls.items()
+        },
         "pooling": POOLING,
         "findings": version,
         "ensemble": _figures_of(ensemble, nets, controls, folds, weights, widest.settings),
@@ -174,9 +177,9 @@ def _plain(points: Mapping[str, Mapping[str, OperatingPoint]]) -> dict[str, Any]
     return {name: {p: vars(v) for p, v in by.items()} for name, by in points.items()}
 
 
-def _by_name(values: Mapping[tuple[str, ...], float | None]) -> dict[str, float]:
-    """Rounded, by the names of combinations; without what is not known."""
-    return {combination_name(names): round(value, 4) for names, value in values.items() if value is not None}
+def _by_name(values: Mapping[tuple[str, ...], float]) -> dict[str, float]:
+    """Rounded, by the names of combinations."""
+    return {combination_name(names): round(value, 4) for names, value in values.items()}
 
 
 def _figures_of(
@@ -288,14 +291,14 @@ def _reading_so_far(weights: Path) -> dict[str, tuple[str, ...]]:
 
 
 def reading_lungs(
-    merits: dict[tuple[str, ...], float], falls: dict[tuple[str, ...], float | None]
+    merits: dict[tuple[str, ...], float], falls: dict[tuple[str, ...], Fall | None]
 ) -> dict[tuple[str, ...], float]:
-    """Those nets that fall by `LEAST_FALL` without the lungs, or of which that could not be measured; all,
-    where none does."""
+    """Those nets that surely fall by `LEAST_FALL` without the lungs, or of which that could not be measured;
+    all, where none does."""
     seeing = {}
     for names, merit in merits.items():
         fall = falls.get(names)
-        if fall is None or fall >= LEAST_FALL:
+        if fall is None or fall.surely >= LEAST_FALL:
             seeing[names] = merit
     return seeing or merits
 

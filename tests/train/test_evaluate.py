@@ -23,11 +23,12 @@ from cxrtriage.reading.triage import Triage
 from cxrtriage.weights import WEIGHTS_FOLDER, Calibration, Card, read_card, save_net, write_card
 from train.calibration import logit
 from train.command import main
+from train.controls import LEAST_FALL, Changed, Fall
 from train.evaluate import MOST_NETS, classifier_names, evaluate
 from train.films import Labelled
 from train.left_out import folds_of
 from train.manifest import data_folder, read_films
-from train.scores import Scores
+from train.scores import Predictions, Scores
 from train.settings import SettingsError, read_settings
 from train.thresholds import source_weights
 from train.together import best_unseen, chosen_members, held_elsewhere, reading_lungs
@@ -338,13 +339,43 @@ def test_of_combinations_that_held_best_elsewhere_the_one_of_the_best_merit_read
 
 def test_nets_that_score_without_the_lungs_do_not_read():
     merits = {("a",): 0.99, ("b",): 0.90, ("a", "b"): 0.98, ("c",): 0.80}
-    falls: dict[tuple[str, ...], float | None] = {("a",): 0.10, ("b",): 0.30, ("a", "b"): 0.149, ("c",): None}
+    falls = {
+        ("a",): Fall(0.10, 0.02),
+        ("b",): Fall(0.30, 0.15),
+        ("a", "b"): Fall(0.25, 0.149),  # by luck, as far as so few films tell
+        ("c",): None,
+    }
     seeing = reading_lungs(merits, falls)
     assert seeing == {("b",): 0.90, ("c",): 0.80}
     unseen = {("a",): 0.95, ("b",): 0.85, ("a", "b"): 0.95}
     assert chosen_members(seeing, frozenset({"a"}), ("a",), unseen) == ("b",)
     # Where nobody falls, somebody must read.
-    assert reading_lungs({("a",): 0.99}, {("a",): 0.0}) == {("a",): 0.99}
+    assert reading_lungs({("a",): 0.99}, {("a",): Fall(0.0, -0.1)}) == {("a",): 0.99}
+
+
+def test_a_fall_is_sure_of_many_patients_and_not_of_few():
+    [row, *_] = read_films(data_folder())
+
+    def fall(patients: int) -> Fall | None:
+        """Of as many ill and as many well patients; without the lungs half of the ill look well."""
+        ill = np.arange(2 * patients) < patients
+        rows = tuple(
+            replace(row, label="tuberculosis" if is_ill else "normal", patient=str(number))
+            for number, is_ill in enumerate(ill)
+        )
+        films = Labelled(rows, ill[:, None])
+        whole = np.where(ill, 0.9, 0.1)
+        without = np.where(np.arange(len(rows)) % 2 == 0, whole, 0.1)
+        asked = (Predictions(films, ("tuberculosis",), of[:, None]) for of in (whole, without))
+        return Changed(*asked).fall("tuberculosis")
+
+    many, few = fall(60), fall(6)
+    assert many is not None
+    assert few is not None
+    assert many.value == pytest.approx(0.25)
+    assert few.value == pytest.approx(0.25)
+    assert few.surely < LEAST_FALL < many.surely < many.value
+    assert fall(4) is None  # of so few nothing is said
 
 
 def test_nets_are_compared_in_hospitals_that_all_of_them_never_saw():

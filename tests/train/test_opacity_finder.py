@@ -4,6 +4,7 @@ severity nets."""
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -17,8 +18,10 @@ from cxrtriage.weights import read_card
 from train.command import main
 from train.opacity_finder import (
     LEAST,
+    IllFilms,
     OpacityFilms,
     OpacityFinder,
+    OpacityLearner,
     OpacitySettings,
     read_opacity_settings,
     train_opacities,
@@ -95,8 +98,8 @@ def test_what_was_pasted_is_what_is_taught(scored_data, severity_config, tmp_pat
     settings = OpacitySettings(severity=data.settings, pasted=1.0, films_per_epoch=40)
     torch.manual_seed(1)
     pasted = [OpacityFilms(data, index, settings)[0] for _ in range(40)]
-    assert any((lesions == 1).any() for _, _, lesions, _ in pasted)
-    for film, zones, lesions, affected in pasted:
+    assert any((lesions == 1).any() for _, _, lesions, _, _ in pasted)
+    for film, zones, lesions, affected, _ in pasted:
         assert film.shape == (1, *zones.shape)
         assert affected.shape == (6,)
         # The film moves after its zones are told, so that only the clear cases hold to the pixel.
@@ -173,14 +176,63 @@ def test_films_that_readers_saw_are_taught_as_they_saw_them(scored_data, severit
     settings = OpacitySettings(severity=data.settings, scored=1.0)
     films = [OpacityFilms(data, well, settings, read)[0] for _ in range(20)]
     # Nobody drew: of places nothing is known, of zones what was scored; the film may be mirrored.
-    ill = [(zones, lesions) for _, zones, lesions, affected in films if affected.any()]
+    ill = [(zones, lesions) for _, zones, lesions, affected, _ in films if affected.any()]
     assert ill
     assert all((lesions[zones > 0] == 2).all() for zones, lesions in ill)
-    assert {tuple(affected.tolist()) for *_, affected in films} <= {
+    assert {tuple(affected.tolist()) for *_, affected, _ in films} <= {
         (0.0,) * 6, (1.0, *(0.0,) * 5), (0.0, 1.0, *(0.0,) * 4),
     }  # fmt: skip
     with pytest.raises(SettingsError, match="no films to learn from whose lesions are drawn"):
         train_opacities(replace(settings, scored=0.0, drawn=0.3), tmp_path / "runs")
+
+
+ILL = {"disease": "tuberculosis", "ill": 1.0}
+
+
+def test_of_films_with_a_disease_the_likeliest_zone_alone_is_taught(scored_data, severity_config, tmp_path):
+    data = SeverityData(read_severity_settings(severity_config), tmp_path / "runs")
+    settings = OpacitySettings(severity=data.settings, options={"decoder_channels": [16, 16, 8, 8, 8]}, **ILL)
+    well = np.flatnonzero(data.split("train") & ~data.scored)
+    ill = IllFilms.of(data, settings, tmp_path / "runs")
+    # The north's normal films are those that are pasted into; the south's come along with its ill ones.
+    found = Counter(
+        (row.source, row.label, bool(shows)) for row, shows in zip(ill.rows, ill.ill, strict=True)
+    )
+    assert found == {
+        ("north", "tuberculosis", True): 3, ("south", "tuberculosis", True): 3, ("south", "normal", False): 3,
+    }  # fmt: skip
+    drawn = [OpacityFilms(data, well, settings, ill=ill)[0] for _ in range(20)]
+    assert {float(shown) for *_, shown in drawn} == {0.0, 1.0}
+    for _, zones, lesions, affected, _ in drawn:
+        assert (lesions[zones > 0] == 2).all()
+        assert affected.isnan().all()
+
+    films, zones, lesions, affected, _ = (torch.stack(parts[:4]) for parts in zip(*drawn, strict=True))
+    losses = {}
+    for weight in (0.0, 1.0):
+        torch.manual_seed(0)
+        learner = OpacityLearner(replace(settings, ill_weight=weight)).eval()
+        learner.log_dict = lambda *_, **__: None
+        losses[weight] = learner.training_step((films, zones, lesions, affected, torch.ones(4)), 0)
+    scale, shift = data.settings.input.scale_and_shift
+    told = learner.net(films.float() * scale + shift, zones).array.amax(dim=1)
+    added = (losses[1.0] - losses[0.0]).item()
+    assert added == pytest.approx(-told.log().mean().item(), rel=1e-4)
+
+
+@pytest.mark.slow
+def test_a_finder_of_a_disease_goes_on_from_the_run_that_saw_as_little(scored_data, opacity_config, tmp_path):
+    values = yaml.safe_load(opacity_config.read_text())
+    runs, config = tmp_path / "runs", tmp_path / "on.yaml"
+    config.write_text(yaml.safe_dump({**values, **ILL, "ill": 0.5, "name": "on", "start": "opacity_finder"}))
+    without = ["--exclude", "south", "--runs", str(runs)]
+    assert main(["opacities", "--config", str(opacity_config), *without]) == 0
+    assert main(["opacities", "--config", str(config), *without]) == 0
+    card = read_card("on-without-south", runs / "on-without-south")
+    assert {of["source"]: of["films"] for of in card.training_data} == {
+        "north": {"well": 3, "tuberculosis": 3}
+    }
+    assert "films known to show tuberculosis somewhere" in card.cautions[0]
 
 
 def test_without_a_finder_nothing_changes(tmp_path):
@@ -199,6 +251,12 @@ def test_settings_that_are_none_and_films_that_are_missing_are_named(
     opacity_config.with_name("shape.yaml").write_text("shapes: [cloud, square]\n")
     with pytest.raises(SettingsError, match=r"shapes must be some of cloud, .*, not square"):
         read_opacity_settings(opacity_config.with_name("shape.yaml"))
+    opacity_config.with_name("ill.yaml").write_text("disease: tuberculosis\n")
+    with pytest.raises(SettingsError, match="disease names what the share ill of the films shows"):
+        read_opacity_settings(opacity_config.with_name("ill.yaml"))
+    measles = replace(read_opacity_settings(opacity_config), disease="measles", ill=0.5)
+    with pytest.raises(SettingsError, match="no training films with measles"):
+        train_opacities(measles, tmp_path / "runs" / "measles")
     monkeypatch.setattr("train.severity.WELL_SOURCES", ())
     with pytest.raises(SettingsError, match="no normal training films"):
         train_opacities(read_opacity_settings(opacity_config), tmp_path / "runs")

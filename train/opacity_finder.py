@@ -1,11 +1,11 @@
 """`python -m train opacities`: teaches a net to mark opacities that were pasted into films without any,
-lesions that readers drew, and what a disease shows that a film is known to have.
+lesions that readers drew, and what shows on films known to be ill.
 
-What is pasted has its place known to the pixel, in any number; what is drawn is real, and little; of films
-with a disease is known only that some zone must show it (multiple-instance learning; Maron 1998). A net that
+What is pasted has its place known to the pixel, in any number; what is drawn is real, and little; of ill
+films is known only that some zone must show it (multiple-instance learning; Maron 1998). A net that
 learns from films that readers scored or drew is trained once more without each fold of their patients, so
 that its worth is told on films it never saw. It sees no test film. Read beside the severity nets it raises
-the chance of a zone where it marks something; of a net that knows a disease the marks tell that.
+the chance of a zone where it marks something; of one that learnt from ill films the marks tell a disease.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from cxrtriage.nets.severity import ZONES
 from cxrtriage.reading.severity import raised, raised_map
 from cxrtriage.weights import Card, load_net, read_card, save_net, write_card
 from train.films import CACHE, cached_images
+from train.findings import read_findings
 from train.manifest import FilmRow, data_folder, read_films
 from train.pasting import SHAPES, SHAPES_OF_TUBERCULOSIS, paste_opacities
 from train.precision import laid_out_for_training
@@ -54,8 +55,8 @@ _PASTED = "It learnt from opacities that were pasted into films; no disease tell
 _DRAWN = (
     "It learnt from opacities pasted into films and from lesions drawn in films of COVID-19, few of others."
 )
-_DISEASE = (
-    "It learnt from opacities pasted into films and from films known to show {disease} somewhere; no reader "
+_ILL = (
+    "It learnt from opacities pasted into films and from films known to show {shown} somewhere; no reader "
     "marked where, so that what it marks is its guess."
 )
 
@@ -67,8 +68,9 @@ class OpacitySettings:
     `start`: the net it goes on from, a run (without the same sources) or shipped. `drawn`, `scored`: shares
     of the films that have lesions drawn by hand, and that have zones scored alone; with either a net of its
     own is trained without each of the folds of `severity`. `ill`: share of the films of which is known that
-    they show the `disease` (a label of the manifest) or do not, and not where; `ill_weight`: of their loss.
-    `pasted`: share of the other films that get opacities, of the `shapes` of `train.pasting`."""
+    they show one of the `diseases` (labels of the manifest) or `findings` (`train.findings`), or none, and
+    not where; `ill_weight`: of their loss. `pasted`: share of the other films that get opacities, of the
+    `shapes` of `train.pasting`."""
 
     name: str = OPACITY_FINDER
     options: dict[str, Any] = field(default_factory=dict)
@@ -78,7 +80,8 @@ class OpacitySettings:
     exclude: tuple[str, ...] = ()
     drawn: float = 0.0
     scored: float = 0.0
-    disease: str = ""
+    diseases: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
     ill: float = 0.0
     ill_weight: float = 0.3
     pasted: float = 0.65
@@ -103,17 +106,19 @@ def read_opacity_settings(path: Path) -> OpacitySettings:
     if unknown or not settings.shapes:
         known = ", ".join(SHAPES_OF_TUBERCULOSIS)
         raise SettingsError(f"{path}: shapes must be some of {known}, not {', '.join(unknown) or 'none'}.")
-    if bool(settings.disease) != bool(settings.ill):
-        raise SettingsError(f"{path}: disease names what the share ill of the films shows; set both or none.")
+    if bool(settings.diseases or settings.findings) != bool(settings.ill):
+        raise SettingsError(
+            f"{path}: diseases and findings name what the share ill of the films shows; set both or none."
+        )
     return settings
 
 
 @dataclass(frozen=True, eq=False)
 class IllFilms:
-    """Training films of which is known whether they show a disease, and not where.
+    """Training films of which is known whether they show a disease or finding, and not where.
 
     `images`, `zones` (films, size, size) uint8 in the input form; `ill` (films,) bool. Normal films are those
-    of sources that show the disease and lend none to paste into, so that their look does not tell it.
+    of sources that show ill ones and lend none to paste into, so that a film's look does not tell it.
     """
 
     rows: tuple[FilmRow, ...]
@@ -129,26 +134,30 @@ class IllFilms:
             if row.split == "train" and row.adult is not False and row.source not in settings.exclude
             and data.lungs[row.file].box is not None
         ]  # fmt: skip
-        sources = {row.source for row in rows if row.label == settings.disease}
+        found = read_findings(data_folder(), settings.findings)
+        ill = {
+            row.file for row in rows
+            if row.label in settings.diseases
+            or (row.label != "normal" and row.file in found and (found[row.file] == 1).any())
+        }  # fmt: skip
+        if not ill:
+            asked = ", ".join((*settings.diseases, *settings.findings))
+            raise SettingsError(f"there are no training films with {asked} to learn from.")
         lending = {data.truths[i].row.source for i in np.flatnonzero(~data.scored)}
+        sources = {row.source for row in rows if row.file in ill} - lending
         kept = tuple(
-            row
-            for row in rows
-            if row.label == settings.disease or (row.label == "normal" and row.source in sources - lending)
+            row for row in rows if row.file in ill or (row.label == "normal" and row.source in sources)
         )
-        if not sources:
-            raise SettingsError(f"there are no training films with {settings.disease} to learn from.")
         form = settings.severity.input
         images = cached_images(kept, form, runs / CACHE, data.lungs, data.finder.card.sha256)
         zones = zone_pictures([data.lungs[row.file] for row in kept], form)
-        ill = np.array([row.label == settings.disease for row in kept])
-        return cls(kept, np.array(images[:, 0]), zones, ill)
+        return cls(kept, np.array(images[:, 0]), zones, np.array([row.file in ill for row in kept]))
 
 
 class OpacityFilms(Dataset[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]):
     """Films at random, with opacities or without: film (1, size, size), zones and lesions (size, size; 1
     lesion, 0 none, 2 not known), all uint8, (6,) float: 1 an affected zone, 0 none, NaN not known, and ()
-    float: 1 where the film shows the disease, 0 where it does not, NaN not known.
+    float: 1 of an ill film, 0 of one that is not, NaN where nothing of it as a whole is told.
 
     `well`: films without opacity; `read`: films that readers scored or drew lesions in.
     """
@@ -198,7 +207,7 @@ class OpacityFilms(Dataset[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]):
     def _ill(
         self, random: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
-        """Film, zones, lesions and scores, both not known, and whether it shows the disease (1 or 0)."""
+        """Film, zones, lesions and scores, both not known, and whether it is ill (1 or 0)."""
         assert self.ill is not None
         number = int(random.choice(len(self.ill.rows), p=self.ill_weights))
         film, zones = np.array(self.ill.images[number]), self.ill.zones[number]
@@ -365,8 +374,9 @@ def _trained(
 
 
 def _caution(settings: OpacitySettings) -> str:
-    if settings.disease:
-        return _DISEASE.format(disease=settings.disease.replace("_", " "))
+    if settings.ill:
+        shown = " or ".join((*settings.diseases, *settings.findings)).replace("_", " ")
+        return _ILL.format(shown=shown)
     return _DRAWN if settings.drawn else _PASTED
 
 

@@ -16,6 +16,7 @@ from cxrtriage.reading.facts import model_facts, model_names
 from cxrtriage.reading.severity import SeverityReader, raised
 from cxrtriage.weights import read_card
 from train.command import main
+from train.manifest import read_films
 from train.opacity_finder import (
     LEAST,
     IllFilms,
@@ -186,10 +187,10 @@ def test_films_that_readers_saw_are_taught_as_they_saw_them(scored_data, severit
         train_opacities(replace(settings, scored=0.0, drawn=0.3), tmp_path / "runs")
 
 
-ILL = {"disease": "tuberculosis", "ill": 1.0}
+ILL = {"diseases": ("tuberculosis",), "ill": 1.0}
 
 
-def test_of_films_with_a_disease_the_likeliest_zone_alone_is_taught(scored_data, severity_config, tmp_path):
+def test_of_ill_films_the_likeliest_zone_alone_is_taught(scored_data, severity_config, tmp_path):
     data = SeverityData(read_severity_settings(severity_config), tmp_path / "runs")
     settings = OpacitySettings(severity=data.settings, options={"decoder_channels": [16, 16, 8, 8, 8]}, **ILL)
     well = np.flatnonzero(data.split("train") & ~data.scored)
@@ -220,11 +221,38 @@ def test_of_films_with_a_disease_the_likeliest_zone_alone_is_taught(scored_data,
     assert added == pytest.approx(-told.log().mean().item(), rel=1e-4)
 
 
+def test_films_with_a_finding_are_ill_unless_a_radiologist_says_otherwise(
+    scored_data, severity_config, tmp_path
+):
+    data = SeverityData(read_severity_settings(severity_config), tmp_path / "runs")
+    rows = [row for row in read_films(scored_data) if row.source == "north" and row.split == "train"]
+    with (scored_data / "films.csv").open() as stream:
+        films = stream.read()
+    for row in rows:  # a hospital's own label tells the normal ones
+        films = films.replace(
+            f"{row.file},north,{row.file},tuberculosis", f"{row.file},north,{row.file},other"
+        )
+    (scored_data / "films.csv").write_text(films)
+    spoken = ["1,", "1,0", "0,1", "1,1", "1,", "1,"]  # text-mined, radiologist
+    lines = [f"{row.file},{said}" for row, said in zip(rows, spoken, strict=True)]
+    table = "\n".join(("file,opacity,radiologist_lung_opacity_rsna", *lines))
+    (scored_data / "findings.csv").write_text(table + "\n")
+    settings = OpacitySettings(severity=data.settings, findings=("opacity",), ill=1.0)
+    ill = IllFilms.of(data, settings, tmp_path / "runs")
+    told = {row.file: said for row, said in zip(rows, spoken, strict=True) if row.label == "tuberculosis"}
+    assert {row.file for row in ill.rows} == {file for file, said in told.items() if said != "1,0"}
+    assert ill.ill.all()
+
+
 @pytest.mark.slow
 def test_a_finder_of_a_disease_goes_on_from_the_run_that_saw_as_little(scored_data, opacity_config, tmp_path):
     values = yaml.safe_load(opacity_config.read_text())
     runs, config = tmp_path / "runs", tmp_path / "on.yaml"
-    config.write_text(yaml.safe_dump({**values, **ILL, "ill": 0.5, "name": "on", "start": "opacity_finder"}))
+    config.write_text(
+        yaml.safe_dump(
+            {**values, "diseases": ["tuberculosis"], "ill": 0.5, "name": "on", "start": "opacity_finder"}
+        )
+    )
     without = ["--exclude", "south", "--runs", str(runs)]
     assert main(["opacities", "--config", str(opacity_config), *without]) == 0
     assert main(["opacities", "--config", str(config), *without]) == 0
@@ -251,10 +279,10 @@ def test_settings_that_are_none_and_films_that_are_missing_are_named(
     opacity_config.with_name("shape.yaml").write_text("shapes: [cloud, square]\n")
     with pytest.raises(SettingsError, match=r"shapes must be some of cloud, .*, not square"):
         read_opacity_settings(opacity_config.with_name("shape.yaml"))
-    opacity_config.with_name("ill.yaml").write_text("disease: tuberculosis\n")
-    with pytest.raises(SettingsError, match="disease names what the share ill of the films shows"):
+    opacity_config.with_name("ill.yaml").write_text("diseases: [tuberculosis]\n")
+    with pytest.raises(SettingsError, match="name what the share ill of the films shows"):
         read_opacity_settings(opacity_config.with_name("ill.yaml"))
-    measles = replace(read_opacity_settings(opacity_config), disease="measles", ill=0.5)
+    measles = replace(read_opacity_settings(opacity_config), diseases=("measles",), ill=0.5)
     with pytest.raises(SettingsError, match="no training films with measles"):
         train_opacities(measles, tmp_path / "runs" / "measles")
     monkeypatch.setattr("train.severity.WELL_SOURCES", ())

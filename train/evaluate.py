@@ -155,7 +155,7 @@ def _cautions(settings: Settings) -> tuple[str, ...]:
     against = (
         f"In training a film of another disease counted {weight:g} of a film without a finding."
         if weight
-        else "Films of another disease were not shown in training."
+        else "In training no film of another disease stood for one without this disease."
     )
     return (
         "Trained on films of adults; not for children.",

@@ -1,4 +1,4 @@
-"""A U-Net that marks opacities place by place, as they were laid into films without any.
+"""A U-Net that marks opacities place by place, as they were laid into films without any or drawn by readers.
 
 Scored films tell how much of a zone is affected, hardly one where a single nodule lies. What is pasted has
 its place known to the pixel, in any number, and of shapes that scored films do not show.
@@ -57,8 +57,8 @@ class OpacityMaps(Backbone):
 
     (films, 1, size, size) float of films in which all beside the lungs is darkest (`InputForm.mask`)
     -> `seen`, 1 where a place lies within the lungs and 0 elsewhere, and `marks`, its log odds of an opacity
-    above the least that are told apart, 0 or more; both (films, 1, size / 4, size / 4). What marks opacities
-    without knowing any disease or hospital has learnt none.
+    above the least that are told apart, 0 or more; both (films, 1, size / 4, size / 4). What marks
+    place by place can lean on a hospital's look of the whole film little.
     """
 
     channels: tuple[int, ...] = (1, 1)

@@ -22,12 +22,12 @@ SHOWN, NETS, EVEN = "as shown", "severity nets alone", "evenly over the lungs"
 
 
 def map_by(nets: Sequence[torch.nn.Module], finder: OpacityFinder) -> LesionMap:
-    """The mean map of severity nets, raised by what the opacity finder marks, as a film is read."""
+    """The mean map of severity nets with what the opacity finder marks, as a film is read."""
 
     def map_(film: Tensor, zones: Tensor) -> np.ndarray:
         with torch.inference_mode():
             chances = torch.stack([net(film, zones).map[0].sigmoid() for net in nets]).mean(dim=0)
-        told = finder.raised_map(chances.numpy(), film, zones)
+        told = finder.marked_map(chances.numpy(), film, zones)
         inside = (zones[:, None] > 0).float()
         kept = torch.nn.functional.interpolate(inside, size=told.shape, mode="nearest")[0, 0].numpy()
         return np.asarray(told * kept)

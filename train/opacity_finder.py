@@ -30,7 +30,7 @@ from cxrtriage import nets
 from cxrtriage.nets.opacities import OpacityNet, OpacityOutputs
 from cxrtriage.nets.registry import OPACITY_FINDER
 from cxrtriage.nets.severity import ZONES
-from cxrtriage.reading.severity import raised, raised_map
+from cxrtriage.reading.severity import marked_map, raised
 from cxrtriage.weights import Card, load_net, read_card, save_net, write_card
 from train.films import CACHE, cached_images
 from train.findings import read_findings
@@ -50,6 +50,10 @@ _MOST = (1, 1, 2, 4, 8)
 # neither it nor the severity nets had seen and on normal validation films. A share in the log odds costs more
 # nearness to the readers and more normal films.
 LEAST, MAP_LEAST = 0.5, 0.27
+# What it says against a lesion lowers a place's chance by this share of its log odds, chosen on the same
+# films: the severity nets' coarse map spreads over what it does not mark. All of it points better and says
+# too little.
+MAP_AGAINST = 0.5
 # What its card says of it.
 _PASTED = "It learnt from opacities that were pasted into films; no disease tells it anything."
 _DRAWN = (
@@ -448,10 +452,10 @@ class OpacityFinder:
             own = self.net(film, zones).array[0].double().numpy()
         return raised(array, own, LEAST)
 
-    def raised_map(self, chances: np.ndarray, film: Tensor, zones: Tensor) -> np.ndarray:
-        """The same of a map of chances (any rows, any columns), place by place."""
+    def marked_map(self, chances: np.ndarray, film: Tensor, zones: Tensor) -> np.ndarray:
+        """A map of chances (any rows, any columns), raised and lowered place by place by what it marks."""
         if self.net is None:
             return chances
         with torch.inference_mode():
             own = self.net(film, zones).map[0].sigmoid().numpy()
-        return raised_map(chances, own, zones[0].numpy() > 0, MAP_LEAST)
+        return marked_map(chances, own, zones[0].numpy() > 0, MAP_LEAST, MAP_AGAINST)

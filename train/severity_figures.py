@@ -19,7 +19,7 @@ from cxrtriage.reading.severity_card import SCALES, SEVERITY_FILE, SeverityCard,
 from cxrtriage.weights import Card, WeightsError, load_net, read_card
 from train.figures import ROUNDS
 from train.lesion_maps import LesionMap, drawn_lesions, map_by, of_size, table_of_maps
-from train.opacity_finder import LEAST, MAP_LEAST, OpacityFinder
+from train.opacity_finder import LEAST, MAP_AGAINST, MAP_LEAST, OpacityFinder
 from train.pasting import SHAPES, paste_opacities
 from train.pointing import pointed
 from train.settings import SettingsError
@@ -136,6 +136,7 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
         {name: digits[:12] for name, digits in finder.checksums.items()},
         LEAST,
         MAP_LEAST,
+        MAP_AGAINST,
     )
     figures["coverage"] = {name: coverage(test, card, name) for name in SCALES}
     card = replace(card, figures=figures)
@@ -153,14 +154,16 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
 def _measured_before(
     weights: Path, cards: Sequence[Card], zone_models: ZoneModels, finder: OpacityFinder
 ) -> SeverityCard:
-    """What was measured of the very same nets on films unseen, where the finder's nets without a fold are on
-    another machine. SettingsError where it is not known."""
+    """What was measured of the very same nets, joined in the same way, on films unseen, where the finder's
+    nets without a fold are on another machine. SettingsError where it is not known."""
     together = {card.name: card.sha256 for card in cards} | zone_models.checksums | finder.checksums
     try:
         before = read_severity_card(weights)
     except WeightsError as error:
         raise SettingsError(f"{_NO_FOLDS} {error}") from error
-    if before is None or before.checksums != {name: digits[:12] for name, digits in together.items()}:
+    same = {name: digits[:12] for name, digits in together.items()}
+    joined = (LEAST, MAP_LEAST, MAP_AGAINST)
+    if before is None or (before.checksums, before.opacity_finder_joined) != (same, joined):
         raise SettingsError(_NO_FOLDS)
     print("Figures of films unseen and what is fitted on them are kept as they were measured.", flush=True)
     return before

@@ -32,7 +32,7 @@ _CATEGORIES: tuple[tuple[float, Category], ...] = ((0.5, "none"), (2.5, "mild"),
 @dataclass(frozen=True, eq=False)
 class SeverityMap:
     """`map`: (rows, columns) float32 in film pixels, the likelihood (0..1) of a lesion at that place as
-    learnt from scores of zones, raised where the opacity finder marks one; 0 outside the lungs. `net`: names
+    learnt from scores of zones and from what the opacity finder marks; 0 outside the lungs. `net`: names
     of the nets that it comes from."""
 
     map: np.ndarray
@@ -178,8 +178,13 @@ class SeverityReader:
                 need_numbers(each, self.finder[0].name)
             least = self.card.opacity_finder_least
             mean["array"] = raised(mean["array"], marked.array[0].double().numpy(), least)
-            least_of_map = self.card.opacity_finder_map_least
-            chances = raised_map(chances, marked.map[0].sigmoid().numpy(), zones > 0, least_of_map)
+            chances = marked_map(
+                chances,
+                marked.map[0].sigmoid().numpy(),
+                zones > 0,
+                self.card.opacity_finder_map_least,
+                self.card.opacity_finder_map_against,
+            )
         return SeverityScores(
             mean["array"], mean["brixia"], float(mean["extent"]), float(mean["opacity"]), chances
         )
@@ -221,22 +226,26 @@ def mixed_chances(of_nets: np.ndarray, of_zone_models: np.ndarray, share: float)
     return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))
 
 
-def raised(chances: np.ndarray, marked: np.ndarray, least: float) -> np.ndarray:
+def raised(chances: np.ndarray, marked: np.ndarray, least: float, against: float = 0.0) -> np.ndarray:
     """Chances (any shape, 0..1), raised by the log odds of what the opacity finder marks beyond those of
-    `least`: it sees a lone nodule, but not all that is ill, so that what it does not mark says nothing."""
-    logits = _logits(chances) + np.maximum(_logits(marked) - _logits(np.asarray(least)), 0)
+    `least`, and lowered by the share `against` of those by which it stays below: it sees a lone nodule, but
+    not all that is ill, so that what it does not mark says little of a place and nothing of a zone."""
+    beyond = _logits(marked) - _logits(np.asarray(least))
+    logits = _logits(chances) + np.maximum(beyond, 0) + against * np.minimum(beyond, 0)
     return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))
 
 
-def raised_map(chances: np.ndarray, marked: np.ndarray, lungs: np.ndarray, least: float) -> np.ndarray:
-    """A map of chances (any rows, any columns), raised place by place as zones are; as fine as what the
-    opacity finder marks (rows, columns), which is finer.
+def marked_map(
+    chances: np.ndarray, marked: np.ndarray, lungs: np.ndarray, least: float, against: float
+) -> np.ndarray:
+    """A map of chances (any rows, any columns), raised and lowered place by place as `raised` has it; as fine
+    as what the opacity finder marks (rows, columns), which is finer.
 
-    Beside the `lungs` (rows, columns; bool) what it marks is none: it was taught nothing there.
+    Beside the `lungs` (rows, columns; bool) it says nothing: it was taught nothing there.
     """
     rows, columns = marked.shape
     fine = cv2.resize(np.asarray(chances, np.float32), (columns, rows), interpolation=cv2.INTER_LINEAR)
-    return raised(fine, np.where(lungs, marked, 0), least).astype(np.float32)
+    return raised(fine, np.where(lungs, marked, least), least, against).astype(np.float32)
 
 
 def _logits(chances: np.ndarray) -> np.ndarray:

@@ -28,7 +28,8 @@ class SeverityCard:
     `least_chance`: a zone's chance below it does not count in the array score. `zone_models`: linear models
     on the maps of other nets, like `members`, their share in Brixia, extent and opacity, and that in the
     array, 0..1. `opacity_finder`: the net that marks opacities, like `members`, or none, and the chances
-    (0..1) from which on what it marks raises a zone's, and a place's of the map.
+    (0..1) from which on what it marks raises a zone's, and a place's of the map;
+    `opacity_finder_map_against`: share (0..1) of its log odds below the latter that lower a place's.
     """
 
     members: dict[str, str]
@@ -44,11 +45,17 @@ class SeverityCard:
     opacity_finder: dict[str, str] = field(default_factory=dict)
     opacity_finder_least: float = 1.0
     opacity_finder_map_least: float = 1.0
+    opacity_finder_map_against: float = 0.0
 
     @property
     def checksums(self) -> dict[str, str]:
         """Of all that reads severity, by name."""
         return {**self.members, **self.zone_models, **self.opacity_finder}
+
+    @property
+    def opacity_finder_joined(self) -> tuple[float, float, float]:
+        """By what rule the finder's marks are joined to what the others say."""
+        return self.opacity_finder_least, self.opacity_finder_map_least, self.opacity_finder_map_against
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -66,6 +73,7 @@ class SeverityCard:
             "opacity_finder": self.opacity_finder,
             "opacity_finder_least": self.opacity_finder_least,
             "opacity_finder_map_least": self.opacity_finder_map_least,
+            "opacity_finder_map_against": self.opacity_finder_map_against,
         }
 
     @classmethod
@@ -80,7 +88,8 @@ class SeverityCard:
         shares = [float(values[name]) for name in ("zone_models_share", "zone_models_array_share")]
         least = float(values.get("opacity_finder_least", 1.0))
         of_map = float(values.get("opacity_finder_map_least", least))
-        chances = all(0 < chance <= 1 for chance in (least, of_map))
+        against = float(values.get("opacity_finder_map_against", 0.0))
+        chances = all(0 < chance <= 1 for chance in (least, of_map)) and 0 <= against <= 1
         if not all(0 <= share < 1 for share in shares) or not chances or len(finder) > 1:
             raise ValueError("a share or chance is not in 0..1, or there are two opacity finders")
         factor, shift = values["array"]
@@ -101,6 +110,7 @@ class SeverityCard:
             finder,
             least,
             of_map,
+            against,
         )
 
     def scale(self, name: str, value: float) -> Scale:

@@ -127,7 +127,9 @@ def write_constant_zone_model(folder: Path, share: float) -> None:
     (folder / SEVERITY_FILE).write_text(json.dumps(card.to_dict()))
 
 
-def write_constant_finder(folder: Path, chance: float, least: float, map_least: float = 1.0) -> None:
+def write_constant_finder(
+    folder: Path, chance: float, least: float, map_least: float = 1.0, map_against: float = 0.0
+) -> None:
     """To the small severity nets an opacity finder that marks every place with this chance."""
     lungs = Card.from_dict(json.loads((folder / "tb_a.json").read_text())).lungs
     options = {"decoder_channels": [16, 16, 8, 8, 8]}
@@ -146,6 +148,7 @@ def write_constant_finder(folder: Path, chance: float, least: float, map_least: 
         opacity_finder={"opacity_finder": sha256[:12]},
         opacity_finder_least=least,
         opacity_finder_map_least=map_least,
+        opacity_finder_map_against=map_against,
     )
     (folder / SEVERITY_FILE).write_text(json.dumps(card.to_dict()))
 

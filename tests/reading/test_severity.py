@@ -24,9 +24,9 @@ from cxrtriage.reading.severity import (
     ZoneReader,
     calibrated_array,
     category_of,
+    marked_map,
     mixed_chances,
     raised,
-    raised_map,
     sloped,
 )
 from cxrtriage.reading.severity_card import SCALES, SEVERITY_FILE, SeverityCard, read_severity_card
@@ -133,19 +133,19 @@ def test_the_opacity_finder_raises_the_array_alone_of_the_scores(severity_folder
     assert "opacity_finder" in assessment.versions.weights
 
 
-@pytest.mark.parametrize("chance", [0.1, 0.6])
-def test_the_map_is_raised_where_the_opacity_finder_marks(severity_folder, found, chance):
+@pytest.mark.parametrize(("chance", "against"), [(0.1, 0.0), (0.1, 0.5), (0.6, 0.5)])
+def test_the_map_follows_what_the_opacity_finder_marks(severity_folder, found, chance, against):
     film = draw_film(3, rows=256, columns=200)
     alone = Triage.load(severity_folder, models=["tb_a"]).severity_map(film)
     assert "opacity_finder" not in alone.net
-    write_constant_finder(severity_folder, chance, 0.9, 0.25)
+    write_constant_finder(severity_folder, chance, 0.9, 0.25, against)
     both = Triage.load(severity_folder, models=["tb_a"]).severity_map(film)
     assert both.net == f"{alone.net}+opacity_finder"
     assert (both.map[alone.map == 0] == 0).all()
     # The edge of the lungs is as fine as the input, of which one place is some pixels of the film.
     deep = cv2.erode((alone.map > 0).astype(np.uint8), np.ones((17, 17), np.uint8)) > 0
     assert deep.any()
-    told = raised(alone.map[deep], np.full(deep.sum(), chance), 0.25)
+    told = raised(alone.map[deep], np.full(deep.sum(), chance), 0.25, against)
     # Both maps are brought to the film's pixels, one of them after it was made finer.
     assert both.map[deep] == pytest.approx(told, abs=0.02)
 
@@ -164,6 +164,7 @@ def test_another_opacity_finder_than_the_one_measured_is_refused(severity_folder
     [
         {"opacity_finder_least": 0.0},
         {"opacity_finder_map_least": 1.5},
+        {"opacity_finder_map_against": -0.1},
         {"opacity_finder": {"a": "1", "b": "2"}},
     ],
 )
@@ -262,19 +263,27 @@ def test_what_is_marked_raises_a_chance_and_what_is_not_says_nothing():
     assert raised(chances, np.full(3, 0.6), 0.27) == pytest.approx(odds / (1 + odds))
 
 
-def test_a_map_is_raised_place_by_place_and_as_fine_as_what_is_marked():
+def test_what_is_not_marked_can_say_something_against_a_chance():
+    chances = np.array([0.2, 0.5, 0.9])
+    against = chances / (1 - chances) * ((0.1 / 0.9) / (0.27 / 0.73)) ** 0.5
+    assert raised(chances, np.full(3, 0.1), 0.27, 0.5) == pytest.approx(against / (1 + against))
+    assert (raised(chances, np.full(3, 0.6), 0.27, 0.5) == raised(chances, np.full(3, 0.6), 0.27)).all()
+
+
+def test_a_map_is_raised_and_lowered_place_by_place_and_as_fine_as_what_is_marked():
     marked = np.full((4, 4), 0.1)
     marked[:2, :2] = 0.6
     lungs = np.ones((4, 4), bool)
     lungs[0] = False
-    fine = raised_map(np.full((2, 2), 0.2, np.float32), marked, lungs, 0.27)
+    fine = marked_map(np.full((2, 2), 0.2, np.float32), marked, lungs, 0.27, 0.5)
     assert fine.shape == (4, 4)
     assert fine.dtype == np.float32
     odds = 0.25 * (0.6 / 0.4) / (0.27 / 0.73)
     assert fine[1, :2] == pytest.approx(odds / (1 + odds), abs=1e-5)
-    # Beside the lungs nothing is marked, or the film's pixels at their edge would take of it.
+    # Beside the lungs nothing is said, or the film's pixels at their edge would take of it.
     assert fine[0] == pytest.approx(0.2, abs=1e-5)
-    assert fine[2:] == pytest.approx(0.2, abs=1e-5)
+    against = 0.25 * ((0.1 / 0.9) / (0.27 / 0.73)) ** 0.5
+    assert fine[2:] == pytest.approx(against / (1 + against), abs=1e-5)
 
 
 def test_categories_rise_with_the_score():

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from cxrtriage.reading.input_form import InputForm
-from cxrtriage.reading.severity import raised_map
+from cxrtriage.reading.severity import marked_map
 from train.lesion_maps import EVEN, NETS, SHOWN, drawn_lesions, map_by, table_of_maps
-from train.opacity_finder import MAP_LEAST, OpacityFinder
+from train.opacity_finder import MAP_AGAINST, MAP_LEAST, OpacityFinder
 
 SIDE = 64
 NONE = OpacityFinder(None, None)
@@ -75,7 +75,7 @@ def test_the_map_is_that_of_the_reading_within_the_lungs():
     zones = torch.from_numpy(data.zones[:1])
     map_ = map_by([_Says(coarse)], finder)(torch.zeros(1, 1, SIDE, SIDE), zones)
     inside = data.zones[0] > 0
-    told = raised_map(coarse, marked, inside, MAP_LEAST)
+    told = marked_map(coarse, marked, inside, MAP_LEAST, MAP_AGAINST)
     assert map_[inside] == pytest.approx(told[inside], abs=1e-4)
     assert not map_[~inside].any()
     assert map_by([_Says(coarse)], NONE)(torch.zeros(1, 1, SIDE, SIDE), zones).shape == coarse.shape

@@ -166,6 +166,9 @@ def test_without_the_nets_of_the_folds_what_was_measured_with_them_is_kept(
         card,
         figures,
     )
+    # Joined by another rule, they would be figures of another reading.
+    (weights / "severity.json").write_text(card.replace('"opacity_finder_map_against": 0.5', '"other": 0.5'))
+    assert main(evaluate) == 2
     (weights / "severity.json").unlink()
     assert main(evaluate) == 2
     assert "nets without each fold are not among the runs" in capsys.readouterr().err

@@ -241,11 +241,24 @@ def marked_map(
     """A map of chances (any rows, any columns), raised and lowered place by place as `raised` has it; as fine
     as what the opacity finder marks (rows, columns), which is finer.
 
-    Beside the `lungs` (rows, columns; bool) it says nothing: it was taught nothing there.
+    Beside the `lungs` (rows, columns; bool) it was taught nothing: what it marks at the nearest place within
+    them holds there, so that the film's own edge of the lungs, which is finer, shows no rim.
     """
     rows, columns = marked.shape
     fine = cv2.resize(np.asarray(chances, np.float32), (columns, rows), interpolation=cv2.INTER_LINEAR)
-    return raised(fine, np.where(lungs, marked, least), least, against).astype(np.float32)
+    return raised(fine, _nearest(marked, lungs), least, against).astype(np.float32)
+
+
+def _nearest(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Of each place (rows, columns) the value at the nearest one that is `known` (bool); as they are where
+    none is."""
+    if not known.any():
+        return values
+    unknown = (~known).astype(np.uint8)
+    numbers = cv2.distanceTransformWithLabels(unknown, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)[1]
+    of_number = np.zeros(int(numbers.max()) + 1)
+    of_number[numbers[known]] = values[known]
+    return np.asarray(of_number[numbers])
 
 
 def _logits(chances: np.ndarray) -> np.ndarray:

@@ -280,10 +280,12 @@ def test_a_map_is_raised_and_lowered_place_by_place_and_as_fine_as_what_is_marke
     assert fine.dtype == np.float32
     odds = 0.25 * (0.6 / 0.4) / (0.27 / 0.73)
     assert fine[1, :2] == pytest.approx(odds / (1 + odds), abs=1e-5)
-    # Beside the lungs nothing is said, or the film's pixels at their edge would take of it.
-    assert fine[0] == pytest.approx(0.2, abs=1e-5)
+    # Beside the lungs holds what is marked next to them, or their edge in the film would be a rim.
+    assert fine[0] == pytest.approx(fine[1], abs=1e-5)
     against = 0.25 * ((0.1 / 0.9) / (0.27 / 0.73)) ** 0.5
     assert fine[2:] == pytest.approx(against / (1 + against), abs=1e-5)
+    nowhere = marked_map(np.full((2, 2), 0.2, np.float32), marked, np.zeros((4, 4), bool), 0.27, 0.5)
+    assert nowhere[1:] == pytest.approx(fine[1:])
 
 
 def test_categories_rise_with_the_score():

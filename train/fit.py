@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import numpy as np
@@ -69,11 +70,11 @@ def fit(settings: Settings, runs: Path, *, resume: bool = True, steps: int | Non
     if settings.source_offset:
         found = source_offsets(train, settings.sources, settings.other_diseases, settings.source_offset)
         learner.offsets = torch.from_numpy(found).float()
-    _start(learner.net, settings, runs)
+    before = _start(learner.net, settings, runs)
     if settings.refit:
         refit_head(learner.net, train, pictures.of(train.rows), settings)
     if not settings.epochs:
-        return _write_weights(learner.net.eval(), settings, pictures, train, folder)
+        return _write_weights(learner.net.eval(), settings, pictures, _training_data(train, before), folder)
 
     callbacks = [EMAWeightAveraging(decay=settings.average)] if settings.average else []
     trainer = trainer_of(folder, settings.epochs, settings.precision, steps, callbacks)
@@ -83,7 +84,7 @@ def fit(settings: Settings, runs: Path, *, resume: bool = True, steps: int | Non
         _val_loader(val, settings, pictures),
         ckpt_path=last_state(folder) if resume else None,
     )
-    return _write_weights(learner.net.cpu(), settings, pictures, train, folder)
+    return _write_weights(learner.net.cpu(), settings, pictures, _training_data(train, before), folder)
 
 
 class Pictures:
@@ -150,21 +151,25 @@ def _need_every_class(films: Labelled, settings: Settings, split: str) -> None:
             raise SettingsError(f"no film of {name} is in the {split} split of the sources named.")
 
 
-def _start(net: FilmClassifier | TransformerClassifier, settings: Settings, runs: Path) -> None:
-    """Give the backbone, or the stem of a transformer, the weights it starts from."""
+def _start(
+    net: FilmClassifier | TransformerClassifier, settings: Settings, runs: Path
+) -> list[dict[str, Any]]:
+    """Give the backbone, or the stem of a transformer, the weights it starts from; what these were trained
+    on, as far as it is known (`load_start`)."""
     if settings.architecture == "vit":
         assert isinstance(net, TransformerClassifier)
         load_vit_start(net, settings.start)
-        return
+        return []
     stem = stem_of(settings.architecture, settings.options)
     whole = OpacityMaps() if stem == OPACITY_MAPS else BACKBONES[stem]()
-    load_start(whole, stem, settings.start, settings.input, runs, settings.leave_out)
+    before = load_start(whole, stem, settings.start, settings.input, runs, settings.leave_out)
     state = whole.state_dict()
     if settings.start != Start():
         # Of a stem that was cut, only what is left.
         net.backbone.load_state_dict({key: state[key] for key in net.backbone.state_dict()})
     if isinstance(net, TransformerClassifier):
         load_corpus(net, stem, settings.start, runs, settings.leave_out)
+    return before
 
 
 def _teacher(settings: Settings, runs: Path) -> tuple[FilmClassifier | None, InputForm | None]:
@@ -193,7 +198,11 @@ def _val_loader(films: Labelled, settings: Settings, pictures: Pictures) -> Data
 
 
 def _write_weights(
-    net: nn.Module, settings: Settings, pictures: Pictures, train: Labelled, folder: Path
+    net: nn.Module,
+    settings: Settings,
+    pictures: Pictures,
+    training_data: list[dict[str, Any]],
+    folder: Path,
 ) -> Card:
     run = settings.run
     sha256 = save_net(net, folder / f"{run}.safetensors")
@@ -208,19 +217,28 @@ def _write_weights(
         licence="Under the terms of the training films' sources, named with each source.",
         findings=settings.findings,
         lungs=pictures.finder.version if pictures.finder else {},
-        training_data=_training_data(train),
+        training_data=training_data,
         settings=json.loads(json.dumps(settings.to_dict())),
     )
     write_card(card, folder)
     return card
 
 
-def _training_data(films: Labelled) -> list[dict[str, object]]:
+def _training_data(films: Labelled, before: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """By source its films by label, and licences: of these films and of those that the start had seen
+    (`before`), which are the same films as far as source and label are the same."""
     counts: dict[str, Counter[str]] = {}
     licences: dict[str, set[str]] = {}
     for row in films.rows:
         counts.setdefault(row.source, Counter())[row.label] += 1
         licences.setdefault(row.source, set()).add(row.licence or "not stated")
+    for part in before:
+        # Of masks and slices no labels are known.
+        seen = part.get("films")
+        if isinstance(seen, Mapping):
+            of_source = counts.setdefault(str(part["source"]), Counter())
+            of_source |= Counter({("normal" if name == "well" else name): n for name, n in seen.items()})
+            licences.setdefault(part["source"], set()).update(part.get("licence", "not stated").split("; "))
     return [
         {"source": source, "films": dict(counts[source]), "licence": "; ".join(sorted(licences[source]))}
         for source in sorted(licences)

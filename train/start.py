@@ -82,8 +82,9 @@ def load_start(
     form: InputForm,
     runs: Path,
     leave_out: Collection[str] = (),
-) -> None:
-    """Give the backbone of an `architecture`, whose films come in `form`, the weights it starts from.
+) -> list[dict[str, Any]]:
+    """Give the backbone of an `architecture`, whose films come in `form`, the weights it starts from, and
+    return what they were trained on, as their card has it (`Card.training_data`; empty without a card).
 
     `leave_out` are sources the new net must never have seen. SettingsError where the start cannot be
     had, does not fit or has seen them.
@@ -94,8 +95,9 @@ def load_start(
     if len(named) > 1:
         raise SettingsError(f"start: name one of {', '.join(named)}; a backbone starts at one place.")
     if not named:
-        return
+        return []
     ((kind, name),) = named.items()
+    card = None
     try:
         if kind == "imagenet":
             backbone.load_imagenet(_imagenet_state(architecture, name))
@@ -107,12 +109,14 @@ def load_start(
             backbone.load_state_dict(_xrv_start(architecture, name, form, leave_out))
         elif kind == "opacities":
             assert isinstance(backbone, OpacityMaps)
-            backbone.load_opacities(net_with_card(OPACITY_FINDER, kind, name, runs, leave_out)[1])
+            card, net = net_with_card(OPACITY_FINDER, kind, name, runs, leave_out)
+            backbone.load_opacities(net)
         else:
-            _, net = net_with_card(architecture, kind, name, runs, leave_out)
+            card, net = net_with_card(architecture, kind, name, runs, leave_out)
             backbone.load_state_dict(net.backbone.state_dict())
     except (KeyError, RuntimeError, ValueError) as error:
         raise SettingsError(f"start.{kind}: {name} does not hold the weights of a {architecture}.") from error
+    return card.training_data if card else []
 
 
 def load_vit_start(net: TransformerClassifier, start: Start) -> None:

@@ -49,14 +49,15 @@ def test_the_last_layer_tells_the_films_it_was_fitted_on_and_the_backbone_stays(
     assert all(torch.equal(before[key], after[key]) for key in backbone)
 
 
-def test_a_net_of_marks_is_told_from_a_finder_that_has_learnt_no_disease(
+def test_a_net_of_marks_is_told_from_a_finder_and_says_what_that_had_seen(
     scored_data, severity_config, tiny_config, tiny_crop, tmp_path
 ):
     runs = tmp_path / "runs"
     of_films = severity_settings(yaml.safe_load(severity_config.read_text()), "severity")
     finder = OpacitySettings(
-        severity=of_films, epochs=1, batch=2, films_per_epoch=4, workers=0, average=0.0, name="marks"
-    )
+        severity=of_films, epochs=1, batch=2, films_per_epoch=4, workers=0, average=0.0, name="marks",
+        scored=0.5,
+    )  # fmt: skip
     train_opacities(finder, runs)
     options = {"pooling": "marks", "margin": 0.08, "dropout": 0.0}
     form = {**tiny_crop["input"], "size": 96, "mask": True}
@@ -67,6 +68,9 @@ def test_a_net_of_marks_is_told_from_a_finder_that_has_learnt_no_disease(
     card = fit(settings, runs)
     assert card.architecture == "opacity_maps"
     assert card.input["mask"]
+    # The finder's well films are the north's normal ones; the south's were scored for it.
+    told = {part["source"]: part["films"] for part in card.training_data}
+    assert told == {"north": {"normal": 3, "tuberculosis": 3}, "south": {"scored": 10}}
     logits, _ = logits_of(settings, runs)
     assert np.isfinite(logits).all()
 

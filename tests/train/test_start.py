@@ -203,7 +203,8 @@ def test_a_net_of_marks_starts_from_a_finder_that_has_not_seen_what_is_left_out(
 
     def begun(**given):
         maps = OpacityMaps()
-        load_start(maps, "opacity_maps", Start(opacities="marks"), FORM, runs, **given)
+        seen = load_start(maps, "opacity_maps", Start(opacities="marks"), FORM, runs, **given)
+        assert "north" in {part["source"] for part in seen}
         return maps.state_dict()
 
     theirs = finder(shipped, "marks", "north")

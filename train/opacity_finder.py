@@ -114,6 +114,9 @@ def read_opacity_settings(path: Path) -> OpacitySettings:
         raise SettingsError(
             f"{path}: diseases and findings name what the share ill of the films shows; set both or none."
         )
+    shares = (settings.drawn, settings.scored, settings.ill)
+    if min(shares) < 0 or sum(shares) > 1:
+        raise SettingsError(f"{path}: drawn, scored and ill are shares of the films, 1 together at the most.")
     return settings
 
 

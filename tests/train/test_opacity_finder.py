@@ -285,6 +285,9 @@ def test_settings_that_are_none_and_films_that_are_missing_are_named(
     opacity_config.with_name("ill.yaml").write_text("diseases: [tuberculosis]\n")
     with pytest.raises(SettingsError, match="name what the share ill of the films shows"):
         read_opacity_settings(opacity_config.with_name("ill.yaml"))
+    opacity_config.with_name("shares.yaml").write_text("drawn: 0.6\nscored: 0.5\n")
+    with pytest.raises(SettingsError, match="1 together at the most"):
+        read_opacity_settings(opacity_config.with_name("shares.yaml"))
     measles = replace(read_opacity_settings(opacity_config), diseases=("measles",), ill=0.5)
     with pytest.raises(SettingsError, match="no training films with measles"):
         train_opacities(measles, tmp_path / "runs" / "measles")

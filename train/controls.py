@@ -31,7 +31,7 @@ LUNGS_OUT = "lungs_out"
 LEAST_FALL = 0.15
 # Surely: in all but this share of the resamples of patients. Few films have a mask, so that a fall alone
 # would let pass by luck what other films show to read without the lungs.
-_DOUBT = 0.05
+DOUBT = 0.05
 
 
 def lung_masks(folder: Path) -> dict[str, Path]:
@@ -148,7 +148,7 @@ class Changed:
             return None
         drawn = draws(whole.truths, whole.patients)
         before, after = (drawn_aurocs(of.probabilities, whole.truths, drawn) for of in (whole, changed))
-        return Fall(whole.area() - changed.area(), float(np.quantile(before - after, _DOUBT)))
+        return Fall(whole.area() - changed.area(), float(np.quantile(before - after, DOUBT)))
 
     def figures(self) -> dict[str, Any]:
         """By class: AUROC of the films whole and changed; 0.5 is right for the changed."""

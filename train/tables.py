@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cxrtriage.reading.ensemble import combination_name
-from train.controls import LEAST_FALL
+from train.controls import DOUBT, LEAST_FALL
 from train.measures import CHANCE, SHOWN_AUROC, SHOWN_FILMS
 from train.scores import LEAST
 from train.thresholds import DEFAULT_POINT
@@ -86,14 +86,15 @@ _CHOSEN = (
     "## How the ensemble was chosen",
     "",
     "Each class has nets of its own, listed with it. Nets whose AUROC against normal validation films does",
-    f"not surely (in 95 of 100 resamples of patients) fall by {LEAST_FALL} where the lungs are taken out of",
-    "these do not read, whatever they score: they may read something else. Of the others that come within",
-    f"{CHANCE} of the best mean AUROC over hospitals left out of training (against normal films and against",
-    "all others alike), those read that have the highest mean AUROC on the validation films, where all",
-    "films and those within sources that show both count alike (the first alone rewards telling hospitals",
-    "apart). Where hospitals left out are known of no two, the nets that alone held best in one read in any",
-    f"case, and the validation films decide: of the nets within {CHANCE} of the highest those that read",
-    "before go on, or else the most nets read, since those of different making hold better elsewhere.",
+    f"not surely (in {1 - DOUBT:.0%} of the resamples of patients) fall by {LEAST_FALL} where the lungs are",
+    "taken out of these do not read, whatever they score: they may read something else. Of the others that",
+    f"come within {CHANCE} of the best mean AUROC over hospitals left out of training (against normal films",
+    "and against all others alike), those read that have the highest mean AUROC on the validation films,",
+    "where all films and those within sources that show both count alike (the first alone rewards telling",
+    "hospitals apart). Where hospitals left out are known of no two, the nets that alone held best",
+    f"in one read in any case, and the validation films decide: of the nets within {CHANCE} of the highest",
+    "those that read before go on, or else the most nets read, since those of different making hold",
+    "better elsewhere.",
 )
 
 

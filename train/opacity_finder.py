@@ -54,6 +54,8 @@ LEAST, MAP_LEAST = 0.5, 0.27
 # films: the severity nets' coarse map spreads over what it does not mark. All of it points better and says
 # too little.
 MAP_AGAINST = 0.5
+# Between the seeds of several trainings of one net; those of the folds lie between.
+_APART = 100
 # What its card says of it.
 _PASTED = "It learnt from opacities that were pasted into films; no disease tells it anything."
 _DRAWN = (
@@ -74,7 +76,8 @@ class OpacitySettings:
     own is trained without each of the folds of `severity`. `ill`: share of the films of which is known that
     they show one of the `diseases` (labels of the manifest) or `findings` (`train.findings`), or none, and
     not where; `ill_weight`: of their loss. `pasted`: share of the other films that get opacities, of the
-    `shapes` of `train.pasting`."""
+    `shapes` of `train.pasting`. `trainings`: how many times it is trained from its start, with another seed
+    each; the net is the mean of their weights (Wortsman 2022, arXiv:2203.05482), which needs a `start`."""
 
     name: str = OPACITY_FINDER
     options: dict[str, Any] = field(default_factory=dict)
@@ -98,6 +101,7 @@ class OpacitySettings:
     films_per_epoch: int = 2400
     precision: str = "32-true"
     workers: int = 1
+    trainings: int = 1
     seed: int = 1
 
 
@@ -117,6 +121,11 @@ def read_opacity_settings(path: Path) -> OpacitySettings:
     shares = (settings.drawn, settings.scored, settings.ill)
     if min(shares) < 0 or sum(shares) > 1:
         raise SettingsError(f"{path}: drawn, scored and ill are shares of the films, 1 together at the most.")
+    if settings.trainings < 1:
+        raise SettingsError(f"{path}: trainings must be 1 or more.")
+    if settings.trainings > 1 and not settings.start:
+        # The weights of nets that did not set out from the same place lie in different valleys.
+        raise SettingsError(f"{path}: only trainings from the same start have a mean; name it under start.")
     return settings
 
 
@@ -325,11 +334,10 @@ def _trained(
     plain = asdict(settings)
     plain["severity"]["input"] = settings.severity.input.to_dict()
     text = yaml.safe_dump(plain, sort_keys=False)
-    if last_state(folder) and (folder / "settings.yaml").read_text() != text:
+    if any(folder.rglob("last.ckpt")) and (folder / "settings.yaml").read_text() != text:
         # It would be taken up where that run ended, and end at once.
         raise SettingsError(f"{folder} holds a run with other settings; name another folder with --runs.")
     (folder / "settings.yaml").write_text(text)
-    L.seed_everything(settings.seed, workers=True)
     sources = np.array([truth.row.source for truth in data.truths])
     well = data.split("train") & ~data.scored & ~np.isin(sources, settings.exclude)
     if not well.any():
@@ -344,22 +352,11 @@ def _trained(
     ):
         if share and not len(kept):
             raise SettingsError(f"there are no films to learn from whose {kind}.")
-    learner = OpacityLearner(settings)
-    if settings.start:
-        learner.net.load_state_dict(_started(settings, runs).state_dict())
-    elif settings.imagenet:
-        learner.net.load_imagenet(load_file(data_folder() / settings.imagenet))
-    loader = DataLoader(
-        films,
-        settings.batch,
-        num_workers=settings.workers,
-        persistent_workers=settings.workers > 0,
-        drop_last=True,
+    net = nets.build(OPACITY_FINDER, **settings.options)
+    net.load_state_dict(
+        _mean([_learnt(settings, films, runs, steps, number) for number in range(settings.trainings)])
     )
-    callbacks = [EMAWeightAveraging(decay=settings.average)] if settings.average else []
-    trainer = trainer_of(folder, settings.epochs, settings.precision, steps, callbacks)
-    trainer.fit(learner, loader, ckpt_path=last_state(folder))
-    sha256 = save_net(learner.net.cpu().eval(), folder / f"{settings.name}.safetensors")
+    sha256 = save_net(net.eval(), folder / f"{settings.name}.safetensors")
     card = Card(
         name=settings.name,
         task="opacities of the lungs, place by place",
@@ -378,6 +375,47 @@ def _trained(
     )
     write_card(card, folder)
     return card
+
+
+def _learnt(
+    settings: OpacitySettings, films: OpacityFilms, runs: Path, steps: int | None, number: int
+) -> dict[str, Tensor]:
+    """The weights of one of the trainings; of those that have ended before, as they were kept."""
+    folder = runs / settings.name
+    kept = folder / f"training-{number + 1}" / "net.safetensors"
+    if settings.trainings > 1:
+        folder = kept.parent
+        if kept.is_file():
+            return load_file(kept)
+    L.seed_everything(settings.seed + _APART * number, workers=True)
+    learner = OpacityLearner(settings)
+    if settings.start:
+        learner.net.load_state_dict(_started(settings, runs).state_dict())
+    elif settings.imagenet:
+        learner.net.load_imagenet(load_file(data_folder() / settings.imagenet))
+    loader = DataLoader(
+        films,
+        settings.batch,
+        num_workers=settings.workers,
+        persistent_workers=settings.workers > 0,
+        drop_last=True,
+    )
+    callbacks = [EMAWeightAveraging(decay=settings.average)] if settings.average else []
+    trainer = trainer_of(folder, settings.epochs, settings.precision, steps, callbacks)
+    trainer.fit(learner, loader, ckpt_path=last_state(folder))
+    if settings.trainings > 1:
+        save_net(learner.net.cpu().eval(), kept)
+    return learner.net.cpu().state_dict()
+
+
+def _mean(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of each weight; of a counter the first net's."""
+    return {
+        key: torch.stack([state[key].float() for state in states]).mean(dim=0)
+        if value.is_floating_point()
+        else value
+        for key, value in states[0].items()
+    }
 
 
 def _caution(settings: OpacitySettings) -> str:

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file, save_file
 
 from cxrtriage.reading.facts import model_facts, model_names
 from cxrtriage.reading.severity import SeverityReader, raised
-from cxrtriage.weights import read_card
+from cxrtriage.weights import load_net, read_card
 from train.command import main
 from train.manifest import read_films
 from train.opacity_finder import (
@@ -266,6 +267,34 @@ def test_a_finder_of_a_disease_goes_on_from_the_run_that_saw_as_little(scored_da
     assert "films known to show tuberculosis somewhere" in card.cautions[0]
 
 
+@pytest.mark.slow
+def test_a_finder_is_the_mean_of_its_trainings(scored_data, opacity_config, tmp_path, monkeypatch):
+    monkeypatch.setattr("cxrtriage.weights.WEIGHTS_FOLDER", tmp_path / "none")
+    runs = tmp_path / "runs"
+    start = read_opacity_settings(opacity_config)
+    train_opacities(start, runs)
+    settings = replace(start, name="mean", start="opacity_finder", trainings=2, learning_rate=0.01)
+    train_opacities(settings, runs)
+    kept = [runs / "mean" / f"training-{number}" / "net.safetensors" for number in (1, 2)]
+    whole, first, second = (load_file(path) for path in (runs / "mean" / "mean.safetensors", *kept))
+    apart = [key for key, value in first.items() if not torch.equal(value, second[key])]
+    assert any("weight" in key for key in apart)
+    assert any("running_mean" in key for key in apart)
+    for key in apart:
+        mean = (first[key].float() + second[key].float()) / 2
+        torch.testing.assert_close(whole[key].float(), mean, rtol=1e-3, atol=1e-4)
+    # What has ended is taken as it was kept: a run that was stopped goes on with the training it was at.
+    save_file({key: torch.zeros_like(value) for key, value in first.items()}, kept[0])
+    before = kept[1].stat().st_mtime_ns
+    card = train_opacities(settings, runs)
+    half = load_net(card, runs / "mean").state_dict()
+    assert kept[1].stat().st_mtime_ns == before
+    for key in apart:
+        torch.testing.assert_close(half[key], second[key].float() / 2, rtol=1e-3, atol=1e-4)
+    with pytest.raises(SettingsError, match="holds a run with other settings"):
+        train_opacities(replace(settings, trainings=3), runs)
+
+
 def test_without_a_finder_nothing_changes(tmp_path):
     finder = OpacityFinder.load(tmp_path)
     array = np.linspace(0, 1, 6)
@@ -288,6 +317,12 @@ def test_settings_that_are_none_and_films_that_are_missing_are_named(
     opacity_config.with_name("shares.yaml").write_text("drawn: 0.6\nscored: 0.5\n")
     with pytest.raises(SettingsError, match="1 together at the most"):
         read_opacity_settings(opacity_config.with_name("shares.yaml"))
+    opacity_config.with_name("none.yaml").write_text("trainings: 0\n")
+    with pytest.raises(SettingsError, match="trainings must be 1 or more"):
+        read_opacity_settings(opacity_config.with_name("none.yaml"))
+    opacity_config.with_name("apart.yaml").write_text("trainings: 3\n")
+    with pytest.raises(SettingsError, match="only trainings from the same start have a mean"):
+        read_opacity_settings(opacity_config.with_name("apart.yaml"))
     measles = replace(read_opacity_settings(opacity_config), diseases=("measles",), ill=0.5)
     with pytest.raises(SettingsError, match="no training films with measles"):
         train_opacities(measles, tmp_path / "runs" / "measles")

@@ -403,8 +403,8 @@ def _learnt(
     callbacks = [EMAWeightAveraging(decay=settings.average)] if settings.average else []
     trainer = trainer_of(folder, settings.epochs, settings.precision, steps, callbacks)
     trainer.fit(learner, loader, ckpt_path=last_state(folder))
-    if settings.trainings > 1:
-        save_net(learner.net.cpu().eval(), kept)
+    if settings.trainings > 1 and not steps:  # a trial of a few steps is no training to go on from
+        save_net(learner.net.cpu(), kept)
     return learner.net.cpu().state_dict()
 
 

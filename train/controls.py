@@ -200,7 +200,7 @@ def _changed_films(
 ) -> Changed:
     films = quoted.films.at(index)
     outputs = outputs_of(net.member, films, change(films.rows, net.pictures))
-    whole = Predictions(films, quoted.classes, quoted.probabilities[index])
+    whole = replace(quoted, films=films, probabilities=quoted.probabilities[index])
     return Changed(whole, Predictions.of(net.member, outputs))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -86,8 +87,9 @@ def called(scores: Scores, point: OperatingPoint) -> dict[str, Any]:
     flagged = scores.probabilities >= point.threshold
     sensitivity, specificity = flagged_shares(flagged, scores.truths, scores.patients)
     members = scores.probabilities[:, None] if scores.members is None else scores.members
+    deviations = [] if scores.deviations is None else scores.deviations.tolist()
     # By the program's own rule, so that the figure is of what users see.
-    calls = [class_score(of_film.tolist(), "", point).call for of_film in members]
+    calls = [class_score(of_film.tolist(), "", point, deviations).call for of_film in members]
     return {
         **Counts.of(flagged, scores.truths).to_dict(),
         "sensitivity_interval": sensitivity.to_dict() if sensitivity else None,
@@ -199,7 +201,11 @@ def scalings_for(logits: np.ndarray, truths: np.ndarray) -> tuple[Calibration, C
     """Temperature alone, and temperature with shift, of (films,) logits; the identity for one class only."""
     if truths.all() or not truths.any():
         return Calibration(), Calibration()
-    return temperature_for(logits, truths), platt_for(logits, truths)
+    temperature, both = (
+        replace(found, deviation=round(float(calibrated(logits, found).std()), 4) or 1.0)
+        for found in (temperature_for(logits, truths), platt_for(logits, truths))
+    )
+    return temperature, both
 
 
 def finding_figures(

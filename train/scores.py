@@ -47,7 +47,8 @@ def outputs_of(member: Member, films: Labelled, images: np.ndarray) -> Outputs:
 class Scores:
     """Films with their (films,) bool truths and (films,) float probabilities of one class.
 
-    `members` (films, nets) are each net's own probabilities where several speak together.
+    `members` (films, nets) are each net's own probabilities where several speak together, `deviations`
+    (nets,) of their log odds on validation films.
     """
 
     class_name: str
@@ -55,6 +56,7 @@ class Scores:
     truths: np.ndarray
     probabilities: np.ndarray
     members: np.ndarray | None = None
+    deviations: np.ndarray | None = None
 
     def where(self, keep: Callable[[FilmRow], bool]) -> Scores:
         return self.at(np.flatnonzero([keep(row) for row in self.films.rows]))
@@ -119,26 +121,35 @@ class Predictions:
     """Films with (films, classes) probabilities, of a net or of nets together.
 
     `members` (films, classes, nets) are each net's own where several speak together, NaN of a class that a
-    net does not know.
+    net does not know. `deviations` (classes,), or (classes, nets), are those of the log odds on the films
+    that each was calibrated on.
     """
 
     films: Labelled
     classes: tuple[str, ...]
     probabilities: np.ndarray
+    deviations: np.ndarray
     members: np.ndarray | None = None
 
     @classmethod
     def of(cls, member: Member, outputs: Outputs) -> Predictions:
         classes = member.card.classes
-        return cls(outputs.films, classes, member.probabilities(outputs.logits)[:, : len(classes)])
+        probabilities = member.probabilities(outputs.logits)[:, : len(classes)]
+        return cls(outputs.films, classes, probabilities, np.array([member.deviation(c) for c in classes]))
 
     def scores(self, class_name: str) -> Scores:
         number = self.classes.index(class_name)
-        members = None if self.members is None else self.members[:, number]
-        if members is not None:
-            members = members[:, ~np.isnan(members).all(axis=0)]
+        members = deviations = None
+        if self.members is not None:
+            speak = ~np.isnan(self.deviations[number])
+            members, deviations = self.members[:, number, speak], self.deviations[number, speak]
         return Scores(
-            class_name, self.films, self.films.truths[:, number], self.probabilities[:, number], members
+            class_name,
+            self.films,
+            self.films.truths[:, number],
+            self.probabilities[:, number],
+            members,
+            deviations,
         )
 
     def without_sources(self, sources: Sequence[str]) -> Predictions:
@@ -154,20 +165,30 @@ class Predictions:
 def pooled(
     predictions: Sequence[Predictions], readers: Mapping[str, Collection[int]] | None = None
 ) -> Predictions:
-    """Nets together: of each class the probability of the mean of the log odds of those that know it.
+    """Nets together: of each class the probability of the mean of the log odds of those that know it, each in
+    its own deviation.
 
     All were asked of the same films, and one of them knows every class that another does. `readers`: by
     class, the numbers of the nets that speak of it; every one that knows it by default.
     """
     widest = max(predictions, key=lambda p: len(p.classes))
     every = np.full((*widest.probabilities.shape, len(predictions)), np.nan)
+    deviations = np.full(every.shape[1:], np.nan)
     for net, other in enumerate(predictions):
         if other.films.rows != widest.films.rows or not set(other.classes) <= set(widest.classes):
             raise ValueError("nets that were not asked the same of the same films have no common score")
         for number, name in enumerate(other.classes):
             if readers is None or net in readers[name]:
                 every[:, widest.classes.index(name), net] = other.probabilities[:, number]
+                deviations[widest.classes.index(name), net] = other.deviations[number]
     # By the program's own rule, so that a threshold is set on what users will see.
-    scores = [[pooled_probability(of[~np.isnan(of)].tolist()) for of in film] for film in every]
+    speak = ~np.isnan(deviations)
+    scores = [
+        [
+            pooled_probability(of[nets].tolist(), own[nets].tolist())
+            for of, own, nets in zip(film, deviations, speak, strict=True)
+        ]
+        for film in every
+    ]
     probabilities = np.array(scores, float).reshape(widest.probabilities.shape)
-    return replace(widest, probabilities=probabilities, members=every)
+    return replace(widest, probabilities=probabilities, members=every, deviations=deviations)

@@ -114,9 +114,11 @@ def diagnosis_page(nets: Mapping[str, Figures], ensemble: Figures, dice: Mapping
         "",
         "Made by `python -m train evaluate`. Test films were neither trained on nor chosen by; thresholds",
         "and calibration come from validation films. In brackets: 95 % interval, bootstrap over patients. A",
-        "combination's score is the mean of its members' log odds. What a figure over all sources says is",
-        "limited: most sources show one class only, so that a net can score by the hospital. Read the",
-        f"hospitals left out and the controls first. Of fewer than {LEAST} films nothing is said.",
+        "combination's score is the mean of its members' log odds, each counting as much more as its own",
+        "vary less on validation films. What a figure over all sources says is limited: most sources show",
+        "one class only, so that a net can score by the hospital. Read the hospitals left out and the",
+        "controls first.",
+        f"Of fewer than {LEAST} films nothing is said.",
         *(_CHOSEN if "ensemble" in ensemble else ()),
     ]
     for name in classes:

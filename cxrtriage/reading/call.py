@@ -14,19 +14,22 @@ UNSURE_BITS = 0.95
 # Half precision tells probabilities no closer to 0 and 1 apart; it also keeps a logit finite.
 _LEAST = 1e-6
 # How nets speak together, below; figures of another way are not kept (`train/together.py`).
-POOLING = "mean of log odds"
+POOLING = "mean of log odds, each in its own deviation"
 _CALLS: tuple[Call, ...] = ("not_flagged", "uncertain", "flagged")  # the strongest last
 
 
-def class_score(members: Sequence[float], name: str, point: OperatingPoint) -> ClassScore:
+def class_score(
+    members: Sequence[float], name: str, point: OperatingPoint, deviations: Sequence[float] = ()
+) -> ClassScore:
     """The score of a class from each net's own calibrated probability, against a named operating point.
 
-    The probability is that of the mean of the nets' log odds (a logarithmic opinion pool, Genest and Zidek
-    1986): in a mean of probabilities a net that is sure of most films drowns the order it puts them in, which
-    costs most in a hospital that no net has seen. The uncertain band lies as far about the threshold, in
-    logits, as the nets' standard deviation on this film; for one net alone it is the point's `spread`.
+    The probability is that of the weighted mean of the nets' log odds (a logarithmic opinion pool, Genest and
+    Zidek 1986): in a mean of probabilities a net that is sure of most films drowns the order it puts them in,
+    which costs most in a hospital that no net has seen. `deviations`: of each net's log odds on validation
+    films, none for equal weights (`pooled_probability`). The uncertain band lies as far about the threshold,
+    in logits, as the nets' standard deviation on this film; for one net alone it is the point's `spread`.
     """
-    probability = pooled_probability(members)
+    probability = pooled_probability(members, deviations)
     spread = pstdev(map(logit, members)) if len(members) > 1 else point.spread
     interval = _band(point.threshold, spread)
     return ClassScore(
@@ -42,11 +45,17 @@ def class_score(members: Sequence[float], name: str, point: OperatingPoint) -> C
     )
 
 
-def pooled_probability(members: Sequence[float]) -> float:
-    """The probability of the mean of the log odds of one or more probabilities; one alone stays as it is."""
+def pooled_probability(members: Sequence[float], deviations: Sequence[float] = ()) -> float:
+    """The probability of the mean of the log odds of one or more probabilities; one alone stays as it is.
+
+    `deviations`: of each net's log odds on validation films. Each counts as much as its own is smaller, so
+    that all move the mean by as much: on films of hospitals that a net was trained on calibration lets those
+    nets be the surest that tell the hospital too.
+    """
     if len(members) == 1:
         return members[0]
-    return 1 / (1 + math.exp(-fmean(map(logit, members))))
+    weights = [1 / deviation for deviation in deviations] or None
+    return 1 / (1 + math.exp(-fmean(map(logit, members), weights)))
 
 
 def strongest_class(classes: dict[str, ClassScore]) -> str:

@@ -1,9 +1,10 @@
 """Which nets read together, which classes each speaks of, and the thresholds of each such combination.
 
 The probability of a combination is that of the mean of the log odds of its members' calibrated
-probabilities. A threshold is bound to the weights it was measured with, so `weights/ensemble.json` names
-their checksums, and to that mean: files of schema 1 held thresholds for a mean of probabilities, those of
-schema 2 let every net speak of every class.
+probabilities, each weighted by how little its log odds vary. A threshold is bound to the weights it was
+measured with, so `weights/ensemble.json` names their checksums, and to that mean: files of schema 1 held
+thresholds for a mean of probabilities, those of schema 2 let every net speak of every class, those of schema
+3 had equal weights.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import Any
 
 from cxrtriage.weights import WEIGHTS_FOLDER, Card, OperatingPoint, WeightsError
 
-_KIND = "cxrtriage/ensemble/3"
-_OLDER = ("cxrtriage/ensemble/1", "cxrtriage/ensemble/2")
+_KIND = "cxrtriage/ensemble/4"
+_OLDER = ("cxrtriage/ensemble/1", "cxrtriage/ensemble/2", "cxrtriage/ensemble/3")
 _FILE = "ensemble.json"
 
 

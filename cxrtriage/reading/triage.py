@@ -358,14 +358,15 @@ class Triage:
     ) -> Diagnosis:
         """Every class against its threshold, in the order of the cards; `scores` by net, then class."""
         name = operating_point or self.operating_point
-        classes = {
-            class_name: class_score(
-                [of[class_name] for of in scores.values() if class_name in of],
+        classes = {}
+        for class_name in self._speakers:
+            speaking = {net: of[class_name] for net, of in scores.items() if class_name in of}
+            classes[class_name] = class_score(
+                list(speaking.values()),
                 name,
                 self._points[class_name][name],
+                [self._members[net].deviation(class_name) for net in speaking],
             )
-            for class_name in self._speakers
-        }
         return Diagnosis(classes, scores, any(score.call == "uncertain" for score in classes.values()))
 
 

@@ -409,7 +409,9 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "en": "Finding the lungs in frontal chest films, so that the other models look there and nowhere "
         "else."
     },
-    "facts_members": {"en": "{label}: the mean, in log odds, of the calibrated probabilities of {members}."},
+    "facts_members": {
+        "en": "{label}: the mean of the log odds of {members}, weighted so that each moves it by as much."
+    },
     "facts_net": {"en": "{name}: {architecture}, sees {size} pixels, weights {digits}."},
     "facts_not_for": {"en": "Not for"},
     "facts_never": {

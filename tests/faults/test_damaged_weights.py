@@ -64,6 +64,10 @@ def read_by_nobody(path: Path) -> None:
     changed(path, readers={"tuberculosis": []})
 
 
+def of_no_deviation(path: Path) -> None:
+    changed(path, calibration={"tuberculosis": {"temperature": 1.0, "deviation": 0.0}})
+
+
 def other_name(path: Path) -> None:
     changed(path, name="another")
 
@@ -105,6 +109,7 @@ NEEDED: list[tuple[str, Callable[[Path], None]]] = [
     ("tb_a.json", gone),
     ("lungs.json", gone),
     ("tb_a.json", other_name),
+    ("tb_a.json", of_no_deviation),
     ("ensemble.json", gone),
     ("ensemble.json", truncated),
     ("ensemble.json", a_list),
@@ -127,7 +132,7 @@ def test_what_every_reading_needs_is_named_in_one_sentence(folder, name, damage)
     assert caught.value.message.endswith(("again.", "again; or train one."))
 
 
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", [1, 2, 3])
 def test_thresholds_of_another_way_to_read_together_say_how_to_have_new_ones(folder, number):
     changed(folder / "ensemble.json", schema=f"cxrtriage/ensemble/{number}")
     with pytest.raises(WeightsError, match=r"together in another way; run python -m train evaluate"):

@@ -77,6 +77,19 @@ def test_a_net_that_is_sure_of_every_film_keeps_its_order_among_others():
     assert more.probability > less.probability + 0.1
 
 
+def test_each_net_moves_the_score_by_as_much_as_its_own_deviation_is():
+    """One net's log odds vary three times as much: a third of its weight, so that a change of its own
+    deviation moves the mean as far as the other's does."""
+    deviations = [3.0, 1.0]
+    score = class_score([sigmoid(2.0), sigmoid(-1.0)], "youden", point(0.5), deviations).probability
+    assert logit(score) == pytest.approx((2.0 / 3 - 1.0) / (1 / 3 + 1))
+    one = class_score([sigmoid(5.0), sigmoid(-1.0)], "youden", point(0.5), deviations).probability
+    other = class_score([sigmoid(2.0), sigmoid(0.0)], "youden", point(0.5), deviations).probability
+    assert logit(one) == pytest.approx(logit(other))
+    alike = class_score([sigmoid(2.0), sigmoid(-1.0)], "youden", point(0.5), [2.0, 2.0]).probability
+    assert logit(alike) == pytest.approx(0.5)
+
+
 @given(st.lists(shares, min_size=1, max_size=5))
 def test_the_score_lies_between_those_of_the_nets(members):
     score = class_score(members, "youden", point(0.5)).probability

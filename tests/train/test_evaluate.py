@@ -17,10 +17,19 @@ from PIL import Image
 
 from cxrtriage import nets
 from cxrtriage.film.read import read_film
+from cxrtriage.reading.call import class_score
 from cxrtriage.reading.ensemble import read_ensemble, write_ensemble
 from cxrtriage.reading.member import Member
 from cxrtriage.reading.triage import Triage
-from cxrtriage.weights import WEIGHTS_FOLDER, Calibration, Card, read_card, save_net, write_card
+from cxrtriage.weights import (
+    WEIGHTS_FOLDER,
+    Calibration,
+    Card,
+    OperatingPoint,
+    read_card,
+    save_net,
+    write_card,
+)
 from train.calibration import logit
 from train.command import main
 from train.controls import LEAST_FALL, Changed, Fall
@@ -28,7 +37,7 @@ from train.evaluate import MOST_NETS, classifier_names, evaluate
 from train.films import Labelled
 from train.left_out import folds_of
 from train.manifest import data_folder, read_films
-from train.scores import Predictions, Scores
+from train.scores import Predictions, Scores, pooled
 from train.settings import SettingsError, read_settings
 from train.thresholds import source_weights
 from train.together import best_unseen, chosen_members, held_elsewhere, reading_lungs
@@ -353,6 +362,26 @@ def test_nets_that_score_without_the_lungs_do_not_read():
     assert reading_lungs({("a",): 0.99}, {("a",): Fall(0.0, -0.1)}) == {("a",): 0.99}
 
 
+def test_nets_together_count_by_how_little_their_log_odds_vary():
+    """A net that knows one class of two adds to that one alone; figures and page pool by one rule."""
+    [row, *_] = read_films(data_folder())
+    films = Labelled((row,) * 3, np.zeros((3, 2), bool))
+    both = Predictions(films, ("tuberculosis", "covid19"), np.full((3, 2), 0.9), np.array([4.0, 1.0]))
+    one = Predictions(films, ("tuberculosis",), np.full((3, 1), 0.2), np.array([1.0]))
+    together = pooled([both, one])
+    point = OperatingPoint(0.5, (0.5, 0.5), 0.9, 0.7, "films")
+    page = class_score([0.9, 0.2], "youden", point, [4.0, 1.0])
+    assert together.probabilities[:, 0] == pytest.approx(page.probability)
+    assert page.probability < 0.4  # of equal weights it would be 0.6
+    assert together.probabilities[:, 1] == pytest.approx(0.9)
+    scores = together.scores("tuberculosis")
+    assert scores.deviations is not None
+    assert scores.deviations.tolist() == [4.0, 1.0]
+    alone = together.scores("covid19").deviations
+    assert alone is not None
+    assert alone.tolist() == [1.0]
+
+
 def test_a_fall_is_sure_of_many_patients_and_not_of_few():
     [row, *_] = read_films(data_folder())
 
@@ -366,7 +395,7 @@ def test_a_fall_is_sure_of_many_patients_and_not_of_few():
         films = Labelled(rows, ill[:, None])
         whole = np.where(ill, 0.9, 0.1)
         without = np.where(np.arange(len(rows)) % 2 == 0, whole, 0.1)
-        asked = (Predictions(films, ("tuberculosis",), of[:, None]) for of in (whole, without))
+        asked = (Predictions(films, ("tuberculosis",), of[:, None], np.ones(1)) for of in (whole, without))
         return Changed(*asked).fall("tuberculosis")
 
     many, few = fall(60), fall(6)

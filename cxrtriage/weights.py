@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -68,7 +69,7 @@ class Calibration:
     deviation: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.deviation > 0:
+        if not 0 < self.deviation < math.inf:
             raise ValueError("log odds that do not vary put no film before another")
 
 

@@ -68,6 +68,10 @@ def of_no_deviation(path: Path) -> None:
     changed(path, calibration={"tuberculosis": {"temperature": 1.0, "deviation": 0.0}})
 
 
+def of_endless_deviation(path: Path) -> None:
+    changed(path, calibration={"tuberculosis": {"temperature": 1.0, "deviation": float("inf")}})
+
+
 def other_name(path: Path) -> None:
     changed(path, name="another")
 
@@ -110,6 +114,7 @@ NEEDED: list[tuple[str, Callable[[Path], None]]] = [
     ("lungs.json", gone),
     ("tb_a.json", other_name),
     ("tb_a.json", of_no_deviation),
+    ("tb_a.json", of_endless_deviation),
     ("ensemble.json", gone),
     ("ensemble.json", truncated),
     ("ensemble.json", a_list),

@@ -13,6 +13,9 @@ BIN := $(VENV)/bin
 #   make app TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 
+# Each takes about 3 GB, the pages it serves included; 0 runs the tests in one process.
+TEST_PROCESSES ?= 2
+
 .PHONY: app test check format venv venv-dev chromium bench fuzz uploads figures clean
 
 app: venv
@@ -39,8 +42,9 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 chromium: venv-dev
 	@sh tests/browser/get_chromium.sh $(BIN)/playwright
 
+# Two processes share the test files, each on one thread, or their threads would wait for each other.
 test: venv-dev chromium
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 check: venv-dev
 	$(BIN)/ruff format --check .

@@ -18,6 +18,7 @@ page = st.navigation(
         st.Page("pages/reading.py", title=texts["reading"], default=True),
         st.Page("pages/follow_up.py", title=texts["follow_up"]),
         st.Page("pages/ct_series.py", title=texts["ct_series"]),
+        st.Page("pages/thresholds.py", title=texts["bench"]),
         st.Page("pages/model_facts.py", title=texts["facts"]),
     ],
     position="top",

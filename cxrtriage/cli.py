@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxrtriage import __version__
-from cxrtriage.rows import RowFile, rows_to, save_picture, whole_lines
+from cxrtriage.rows import RowFile, rows_to, save_picture, save_text, whole_lines
 
 if TYPE_CHECKING:
     from cxrtriage.ct.lesion_finder import LesionFinder
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from cxrtriage.ct.rule import Rule
     from cxrtriage.ct.series import Series
     from cxrtriage.film.film import Film
-    from cxrtriage.reading.assessment import Assessment
+    from cxrtriage.reading.assessment import Assessment, Diagnosis
     from cxrtriage.reading.map_methods import MapMethod
     from cxrtriage.reading.saliency import Saliency
+    from cxrtriage.reading.site import Site
     from cxrtriage.reading.triage import Triage
 
 ALL_READ, WRONG_USAGE, SOME_REFUSED, STOPPED = 0, 2, 3, 130
@@ -67,6 +68,13 @@ def _parser() -> argparse.ArgumentParser:
         "--operating-point",
         metavar="NAME",
         help="hold scores against these thresholds, such as sensitivity_0.90, specificity_0.70 or youden",
+    )
+    assess.add_argument(
+        "--site",
+        type=Path,
+        metavar="FILE",
+        help="hold scores against a hospital's own thresholds, from a file of the command thresholds; a "
+        "class that has none there is held against the card's",
     )
     assess.add_argument(
         "--read-anyway",
@@ -129,7 +137,44 @@ def _parser() -> argparse.ArgumentParser:
         help="smallest lesion that counts, in pixels of a slice",
     )
     ct.set_defaults(run=_ct)
+    thresholds = commands.add_parser(
+        "thresholds",
+        help="set a hospital's own thresholds from scores of its own films",
+        description="Hold scores beside what the films truly showed: what the cards' thresholds give there, "
+        f"and thresholds of the hospital's own. {CAUTION}",
+    )
+    thresholds.add_argument("scores", type=Path, help="rows of films, as assess wrote them")
+    thresholds.add_argument(
+        "truths",
+        type=Path,
+        help="CSV with a column file, one a class (tuberculosis, covid19, other_infection) with 1, 0 or "
+        "nothing, and patient where there are several films of one: the first of each counts",
+    )
+    thresholds.add_argument("--site", metavar="NAME", help="the hospital's name, for --out")
+    thresholds.add_argument(
+        "--out", type=Path, metavar="FILE", help="write the hospital's own thresholds here, for assess --site"
+    )
+    for rate, usual in (("sensitivity", 0.9), ("specificity", 0.7)):
+        thresholds.add_argument(
+            f"--{rate}",
+            type=_share,
+            nargs="+",
+            default=[usual],
+            metavar="SHARE",
+            help=f"set a threshold for this {rate} (default {usual:.2f})",
+        )
+    thresholds.set_defaults(run=_thresholds)
     return parser
+
+
+def _share(words: str) -> float:
+    try:
+        share = float(words)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"{words!r} must lie between 0 and 1, such as 0.90")
+    return share
 
 
 def _positive(words: str) -> int:
@@ -149,14 +194,14 @@ def _assess(options: argparse.Namespace) -> int:
     from cxrtriage.film.read import start_reader
 
     start_reader()  # while the nets are loaded
+    from cxrtriage.reading.site import read_site
     from cxrtriage.reading.triage import Triage
     from cxrtriage.weights import WeightsError
 
     try:
-        triage = Triage.load(
-            models=options.models.split(",") if options.models else None,
-            operating_point=options.operating_point,
-        )
+        site = read_site(options.site) if options.site else None
+        triage = Triage.load(models=options.models.split(",") if options.models else None)
+        held = Held(triage, site, options.operating_point)
     except WeightsError as error:
         print(error.message, file=sys.stderr)
         return WRONG_USAGE
@@ -174,11 +219,11 @@ def _assess(options: argparse.Namespace) -> int:
     films = [path for path in films if path.resolve() != out]
     rows = None
     try:
-        known = _rows_known(options.out, triage) if options.go_on else {}
+        known = _rows_known(options.out, held) if options.go_on else {}
         if options.maps:
             options.maps.mkdir(parents=True, exist_ok=True)
         with rows_to(options.out, go_on=options.go_on) as rows:
-            refused = _assess_all(films, triage, rows, options, known)
+            refused = _assess_all(films, held, rows, options, known)
     except ValueError as error:
         print(error, file=sys.stderr)
         return WRONG_USAGE
@@ -186,6 +231,41 @@ def _assess(options: argparse.Namespace) -> int:
         print(_not_written(error, rows), file=sys.stderr)
         return WRONG_USAGE
     return SOME_REFUSED if refused else ALL_READ
+
+
+class Held:
+    """The nets, and the thresholds that their scores are held against."""
+
+    def __init__(self, triage: Triage, site: Site | None, operating_point: str | None) -> None:
+        """Raises WeightsError where the site's thresholds are of other nets, or there is no such point."""
+        self.triage, self._site = triage, site
+        points = triage.points_with(site)
+        self._point = operating_point or (points[0] if site else triage.operating_point)
+        triage.needs_point(self._point, site)
+
+    def against(self, assessment: Assessment) -> Assessment:
+        """The assessment with its scores against these thresholds."""
+        return self.triage.held_against(assessment, self._point, self._site)
+
+    def were(self, row: Assessment) -> bool:
+        """Whether a row was read by these nets and held against these thresholds."""
+        if row.versions != self.triage.versions:
+            return False
+        if row.diagnosis is None:
+            return True
+        try:
+            again = self.against(row).diagnosis
+        except (LookupError, TypeError, ValueError, ArithmeticError):  # a row that somebody wrote by hand
+            return False
+        return again is not None and _thresholds_of(again) == _thresholds_of(row.diagnosis)
+
+
+def _thresholds_of(diagnosis: Diagnosis) -> dict[str, tuple[str, str, float]]:
+    """By class, at which point it was held against whose threshold."""
+    return {
+        name: (one.operating_point, one.threshold_source, one.threshold)
+        for name, one in diagnosis.classes.items()
+    }
 
 
 def _not_written(error: OSError, rows: RowFile | None) -> str:
@@ -203,7 +283,7 @@ def _missing_parts(triage: Triage) -> Iterator[str]:
         yield "No severity nets are installed, so zones and scales are not read."
 
 
-def _rows_known(path: Path, triage: Triage) -> dict[tuple[str, str | None], str]:
+def _rows_known(path: Path, held: Held) -> dict[tuple[str, str | None], str]:
     """Status by file and checksum of the rows in a file; ValueError with a sentence where they are not rows
     of these nets and thresholds, since one file would then hold numbers that cannot be compared."""
     from cxrtriage.reading.assessment import Assessment
@@ -214,10 +294,7 @@ def _rows_known(path: Path, triage: Triage) -> dict[tuple[str, str | None], str]
             row = Assessment.from_json(line.decode("utf-8"))
         except ValueError as error:
             raise ValueError(f"{path} holds lines that are no rows of films; name another file.") from error
-        points = (
-            {score.operating_point for score in row.diagnosis.classes.values()} if row.diagnosis else set()
-        )
-        if row.versions != triage.versions or points - {triage.operating_point}:
+        if not held.were(row):
             raise ValueError(f"{path} holds rows of other nets or thresholds; name another file.")
         known[row.file, row.sha256] = row.status
     return known
@@ -245,7 +322,7 @@ def _walk(paths: Sequence[Path]) -> Iterator[Path]:
 
 def _assess_all(
     films: Sequence[Path],
-    triage: Triage,
+    held: Held,
     rows: RowFile,
     options: argparse.Namespace,
     known: dict[tuple[str, str | None], str],
@@ -268,7 +345,8 @@ def _assess_all(
             kept += 1
             names[path.stem] += status == "read"
             continue
-        assessment, film, found = _assess_one(path, triage, options)
+        assessment, film, found = _assess_one(path, held.triage, options)
+        assessment = held.against(assessment)
         written += CODE in assessment.codes
         if assessment.status == "refused":
             refusals[assessment.codes[0]] += 1
@@ -351,6 +429,53 @@ def _write_maps(film: Film, found: Sequence[Saliency], folder: Path, stem: str) 
         method = "" if mean.method == GRAD_CAM else f".{mean.method.lower()}"
         picture = Image.fromarray(overlay(film, mean.map))
         save_picture(picture, folder / f"{stem}.{class_name}{method}.png")
+
+
+def _thresholds(options: argparse.Namespace) -> int:
+    if (options.out is None) != (options.site is None):
+        print("--out needs --site, the hospital's name, and --site needs --out.", file=sys.stderr)
+        return WRONG_USAGE
+    if options.out and options.out.resolve() in (options.scores.resolve(), options.truths.resolve()):
+        print(f"--out {options.out} would replace what it is made from; name another file.", file=sys.stderr)
+        return WRONG_USAGE
+    from cxrtriage.desk.threshold_bench import (
+        BenchError,
+        Nets,
+        bench,
+        bench_lines,
+        matched,
+        scores_of,
+        site_of,
+        truths_of,
+    )
+    from cxrtriage.weights import WeightsError
+
+    try:
+        rows = scores_of(options.scores.read_bytes())
+        nets = Nets.installed(rows)
+        truths = truths_of(options.truths.read_bytes(), list(nets.readers))
+    except (BenchError, WeightsError) as error:
+        print(error.message, file=sys.stderr)
+        return WRONG_USAGE
+    except OSError as error:
+        print(f"The films' scores or truths cannot be read: {error}.", file=sys.stderr)
+        return WRONG_USAGE
+    try:
+        pairs = matched(rows, truths)
+        found = bench(pairs, nets, options.sensitivity, options.specificity)
+        print(f"{len(pairs)} of {len(truths)} films of the table were read.")
+        for line in bench_lines(found):
+            print(line)
+        if options.out:
+            save_text(site_of(options.site, found, nets).to_json(), options.out)
+    except BenchError as error:
+        print(error.message, file=sys.stderr)
+        return WRONG_USAGE
+    except OSError as error:
+        print(_not_written(error, None), file=sys.stderr)
+        return WRONG_USAGE
+    print(CAUTION, file=sys.stderr)
+    return ALL_READ
 
 
 def _ct(options: argparse.Namespace) -> int:

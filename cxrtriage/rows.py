@@ -76,10 +76,23 @@ def whole_lines(path: Path) -> list[bytes]:
 
 
 def save_picture(picture: Image.Image, path: Path) -> None:
-    """Write a PNG under a name of its own first, so that what bears the final name is always whole."""
+    """Write a PNG whole or not at all."""
+    with _whole(path) as partial:
+        picture.save(partial, format="PNG")
+
+
+def save_text(text: str, path: Path) -> None:
+    """Write a text in UTF-8 whole or not at all."""
+    with _whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A name of its own to write under, so that what bears the final name is always whole."""
     partial = path.with_name(f".{os.getpid()}.part")  # hidden: a folder that is read leaves it out
     try:
-        picture.save(partial, format="PNG")
+        yield partial
         partial.replace(path)
     except BaseException:
         with suppress(OSError):

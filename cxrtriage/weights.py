@@ -104,6 +104,16 @@ class Card:
     figures: dict[str, Any] = field(default_factory=dict)
     cautions: tuple[str, ...] = ()
 
+    @property
+    def calibration_sha256(self) -> str:
+        """Of what makes probabilities of its outputs, in hexadecimal: thresholds hold beside no other."""
+        text = json.dumps({name: asdict(one) for name, one in self.calibration.items()}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def deviation(self, name: str) -> float:
+        """Of the log odds of a class or finding, on the films it was calibrated on."""
+        return self.calibration.get(name, Calibration()).deviation
+
     def to_dict(self) -> dict[str, Any]:
         return {"schema": _KIND, **asdict(self)}
 

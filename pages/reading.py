@@ -10,6 +10,7 @@ from cxrtriage.ui import panels, readings
 from cxrtriage.ui.framed import framed_texts
 from cxrtriage.ui.map_choice import chosen_map, draw_map, kept_map, viewer_map
 from cxrtriage.ui.opening import open_film
+from cxrtriage.ui.own_thresholds import begin_with_server_site, site_panel
 from cxrtriage.ui.prevalence import prevalence_panel
 from cxrtriage.ui.score_card import chosen_point, scores_card, waiting_scores
 from cxrtriage.ui.severity import severity_panel
@@ -42,10 +43,13 @@ with panel_side:
             key="read_adjusted",
             disabled=film is None,
         )
-    prevalence_place = st.container()
+    prevalence_place = st.container(key="prevalence")
+    site_place = st.container(key="site")
     findings_place = st.container(key="findings")
     about_place = st.container(key="about")
 
+begin_with_server_site()
+own = readings.site()
 turned_away: Assessment | None = None  # what the gate said of a film that it keeps from being read
 as_filed: Assessment | None = None
 shown: Assessment | None = None
@@ -72,7 +76,7 @@ if turned_away is not None:
 with point_place:
     if as_filed is None:  # the nets may not be there yet, and naming their thresholds would wait for them
         chosen_point(texts)
-    elif point := chosen_point(texts, *readings.operating_points()):
+    elif point := chosen_point(texts, *readings.operating_points(), site=own.name if own else None):
         as_filed = readings.held_against(as_filed, point)
         shown = readings.held_against(shown, point) if shown is not None else None
 
@@ -114,6 +118,9 @@ with severity_place:
 
 with prevalence_place:
     prevalence_panel(texts, shown or as_filed)
+
+with site_place:
+    site_panel(texts)
 
 with findings_place:
     panels.findings_card(texts, shown or as_filed)

@@ -1,11 +1,13 @@
 """`make bench`: what the program adds to the bare nets, as ratios, and what the app takes to start.
 
 Film to scores, and film to scores with every net's map of one class, against the bare forward passes
-of the same nets and the lung net on ready inputs; memory and start of the app as a user gets it.
+of the same nets and the lung net on ready inputs; a large DICOM film against pydicom's bare decoding of it;
+memory and start of the app as a user gets it.
 """
 
 from __future__ import annotations
 
+import io
 import shutil
 import socket
 import subprocess
@@ -17,10 +19,13 @@ from statistics import median
 from typing import Any
 
 import cv2
+import numpy as np
+import pydicom
 
-from cxrtriage.film.read import read_film
+from cxrtriage.film.read import read_film, read_trusted_film
 from cxrtriage.film.writing import find_writing
 from cxrtriage.reading.triage import Triage
+from tests.film.dicom_maker import dicom
 
 ROOT = Path(__file__).resolve().parents[1]
 FILM = ROOT / "cxrtriage" / "examples" / "shenzhen-00387.webp"
@@ -40,7 +45,8 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def bare(triage: Triage) -> Callable[[], None]:
-    """The forward passes alone, of the lung net too, on inputs made beforehand."""
+    """The forward passes alone, of every net that a reading runs (the gate's, the lungs', those of severity
+    and the finder of opacities too), on inputs made beforehand."""
     import torch
 
     film = read_film(FILM)
@@ -59,6 +65,12 @@ def bare(triage: Triage) -> Callable[[], None]:
         zones = torch.from_numpy(severity.zones(lungs))[None]
         passes += [(net, (inputs, zones)) for net in severity.nets]
         passes += [(reader.trunk.forward_features, (inputs,)) for reader in severity.zone_readers]
+        if severity.finder:
+            passes.append((severity.finder[1], (inputs, zones)))
+    if triage._gate:
+        picture = torch.from_numpy(triage._gate.picture(film.pixels))[None, None].float() / 127.5 - 1
+        # As the gate asks: the picture and its mirror image.
+        passes.append((triage._gate.net.features, (torch.cat([picture, picture.flip(-1)]),)))
 
     def forward() -> None:
         with torch.no_grad():
@@ -66,6 +78,21 @@ def bare(triage: Triage) -> Callable[[], None]:
                 net(*inputs)
 
     return forward
+
+
+def large_dicom() -> None:
+    """A film of 2500 x 2048 pixels: header, window and depth beside what the decoder alone takes, and what
+    the child process adds, in which strangers' files are decoded."""
+    pixels = np.random.default_rng(0).integers(0, 4096, (2500, 2048)).astype(np.uint16)
+    data = dicom(pixels, BitsStored=12, WindowCenter=2048, WindowWidth=4096)
+    decoded = seconds(lambda: pydicom.dcmread(io.BytesIO(data)).pixel_array)
+    trusted = seconds(lambda: read_trusted_film(data))
+    read = seconds(lambda: read_film(data))
+    print(
+        f"DICOM film of 2500 x 2048 pixels: pydicom alone {decoded * 1000:.0f}ms,"
+        f" read {trusted * 1000:.0f}ms x{trusted / decoded:.1f},"
+        f" in a child process {read * 1000:.0f}ms x{read / decoded:.1f}"
+    )
 
 
 def ratios() -> None:
@@ -141,5 +168,6 @@ def _peak_memory(pid: int) -> float:
 
 
 if __name__ == "__main__":
+    large_dicom()
     ratios()
     the_app()

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from cxrtriage.nets.torchvision_import import import_torchvision
+
 _REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The process that gathers what the testing ones found imports lightning to show its warnings, and
+    with it torchvision, which may need its mend."""
+    if getattr(config.option, "numprocesses", None):
+        import_torchvision()
 
 
 @pytest.fixture(scope="session")

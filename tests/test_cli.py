@@ -113,6 +113,87 @@ def test_another_operating_point_moves_the_threshold_and_not_the_score(capsys):
     assert thresholds[0] != thresholds[1]
 
 
+@pytest.fixture
+def own_films(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[Path, Path]:
+    """Rows of a hospital whose films all score high, as one real row with other numbers, and their truths."""
+    assert main(["assess", str(EXAMPLES / "shenzhen-00010.webp"), *FAST]) == 0
+    read = json.loads(capsys.readouterr().out)
+    lines, truths = [], ["file,tuberculosis"]
+    for number in range(60):
+        ill = number % 2
+        probability = 0.80 + 0.1 * ill + 0.001 * number
+        row = json.loads(json.dumps(read))
+        row |= {"file": f"/films/{number}.webp", "sha256": f"{number:064d}"}
+        row["diagnosis"]["classes"]["tuberculosis"]["probability"] = probability
+        row["diagnosis"]["members"]["tb_mobilenet_v2"]["tuberculosis"] = probability
+        lines.append(json.dumps(row))
+        truths.append(f"{number}.webp,{ill}")
+    scores, table = tmp_path / "scores.jsonl", tmp_path / "truths.csv"
+    scores.write_text("\n".join(lines) + "\n")
+    table.write_text("\n".join(truths) + "\n")
+    return scores, table
+
+
+def test_a_hospital_sets_its_own_thresholds_and_films_are_held_against_them(own_films, tmp_path, capsys):
+    scores, table = own_films
+    site, film, out = tmp_path / "site.json", str(EXAMPLES / "shenzhen-00387.webp"), tmp_path / "o.jsonl"
+    asked = ["thresholds", str(scores), str(table)]
+    assert main(asked) == 0
+    said = capsys.readouterr().out
+    assert "60 of 60 films of the table were read." in said
+    assert "tuberculosis: 30 films with it, 30 without" in said
+    assert "card sensitivity_0.90" in said
+    assert "specificity 0.00 (0.00 to 0.12)" in said  # all of them lie above the card's threshold
+    assert "covid19" not in said
+    set_so = ["--site", "Clinic A", "--out", str(site), "--sensitivity", "0.9", "0.8"]
+    assert main([*asked, *set_so]) == 0
+    capsys.readouterr()
+    assert main(["assess", film, "--site", str(site), "--out", str(out), *FAST]) == 0
+    row = Assessment.from_json(out.read_text())
+    tuberculosis, covid = row.diagnosis.classes["tuberculosis"], row.diagnosis.classes["covid19"]
+    assert (tuberculosis.threshold_source, covid.threshold_source) == ("site:Clinic A", "card")
+    assert tuberculosis.operating_point == "sensitivity_0.90"
+    assert 0.9 < tuberculosis.threshold < 0.91  # the third lowest of 30
+    assert main(["assess", film, "--site", str(site), "--operating-point", "sensitivity_0.80", *FAST]) == 0
+    assert "sensitivity_0.80" in capsys.readouterr().out
+    # Rows held against one kind of threshold do not go on with the other.
+    assert main(["assess", film, "--site", str(site), "--out", str(out), "--go-on", *FAST]) == 0
+    assert "1 kept as they were" in capsys.readouterr().err
+    assert main(["assess", film, "--out", str(out), "--go-on", *FAST]) == 2
+    assert "other nets or thresholds" in capsys.readouterr().err
+    assert len(out.read_text().splitlines()) == 1
+    by_hand = json.loads(out.read_text())
+    by_hand["diagnosis"]["members"] = {}
+    out.write_text(json.dumps(by_hand) + "\n")
+    assert main(["assess", film, "--site", str(site), "--out", str(out), "--go-on", *FAST]) == 2
+    assert "other nets or thresholds" in capsys.readouterr().err
+
+
+def test_what_thresholds_cannot_be_set_on_is_one_sentence(own_films, tmp_path, capsys):
+    scores, table = own_films
+    few = tmp_path / "few.csv"
+    few.write_text("\n".join(table.read_text().splitlines()[:30]))
+    site = tmp_path / "site.json"
+    set_so = ["--site", "Clinic A", "--out", str(site)]
+    for arguments, sentence in (
+        (["thresholds", str(scores), str(few), *set_so], "at least 20 films with a disease"),
+        (["thresholds", str(scores), str(table), "--out", str(site)], "--out needs --site"),
+        (["thresholds", str(scores), str(tmp_path / "none.csv")], "cannot be read"),
+        (["thresholds", str(table), str(scores)], "no rows of films"),
+        (["thresholds", str(scores), str(table), "--site", "A", "--out", str(table)], "would replace what"),
+        (["thresholds", str(scores), str(table), "--site", "A", "--out", "no/such/o"], "cannot be written"),
+        (["assess", str(EXAMPLES), "--site", str(table)], "no file of a hospital's thresholds"),
+    ):
+        assert main(arguments) == 2
+        assert sentence in capsys.readouterr().err
+    assert main(["thresholds", str(scores), str(table), *set_so]) == 0
+    assert main(["assess", str(EXAMPLES), "--site", str(site), "--models", "corpus_vit"]) == 2
+    assert "were set with other models" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stopped:
+        main(["thresholds", str(scores), str(table), "--sensitivity", "90"])
+    assert stopped.value.code == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

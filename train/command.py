@@ -104,7 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     compare.add_argument(
         "study",
         help="name of a study (a configuration compare_STUDY_cpu.yaml), or its file; saliency, which trains "
-        "nothing and asks the nets of the folder of weights; severity; severity-pooling",
+        "nothing and asks the nets of the folder of weights; severity; severity-pooling; thresholds, of nets "
+        "(--only) that were fitted with --leave-out",
     )
     compare.add_argument("--only", nargs="+", default=[], metavar="ROW", help="these rows (nets) alone")
     compare.add_argument("--weights", type=Path, help="folder of weights asked (default: the shipped one)")
@@ -280,6 +281,7 @@ def _compare(options: argparse.Namespace) -> int:
         "saliency": _compare_saliency,
         "severity": _compare_severity,
         "severity-pooling": _compare_severity_pooling,
+        "thresholds": _compare_thresholds,
     }
     if options.study in measured:
         return measured[options.study](options)
@@ -312,6 +314,14 @@ def _compare_severity_pooling(options: argparse.Namespace) -> int:
     from train.severity_pooling import CONFIG, study_pooling
 
     study_pooling(options.config or CONFIG, options.runs, options.results, only=options.only)
+    return 0
+
+
+def _compare_thresholds(options: argparse.Namespace) -> int:
+    from cxrtriage.weights import WEIGHTS_FOLDER
+    from train.own_thresholds import study_own_thresholds
+
+    study_own_thresholds(options.runs, options.results, options.weights or WEIGHTS_FOLDER, only=options.only)
     return 0
 
 

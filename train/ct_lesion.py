@@ -17,7 +17,6 @@ import lightning as L
 import numpy as np
 import torch
 import yaml
-from lightning.pytorch.callbacks import EMAWeightAveraging
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
@@ -311,8 +310,7 @@ def train_ct(settings: CtSettings, runs: Path, *, steps: int | None = None) -> C
             raise SettingsError(f"start: {settings.start} is another net than this one.")
         learner.net.load_state_dict(load_net(started).state_dict())
         learner.net.requires_grad_(True)
-    callbacks = [EMAWeightAveraging(decay=settings.average)] if settings.average else []
-    trainer = trainer_of(folder, settings.epochs, settings.precision, steps, callbacks)
+    trainer = trainer_of(folder, settings.epochs, settings.precision, steps, settings.average)
     trainer.fit(learner, loader, checks, ckpt_path=last_state(folder))
     settle_norms(learner.net.cpu(), loader)
     sha256 = save_net(learner.net, folder / f"{settings.name}.safetensors")

@@ -14,7 +14,6 @@ import lightning as L
 import numpy as np
 import torch
 import yaml
-from lightning.pytorch.callbacks import EMAWeightAveraging
 from torch import nn
 from torch.utils.data import DataLoader, WeightedRandomSampler
 
@@ -76,8 +75,7 @@ def fit(settings: Settings, runs: Path, *, resume: bool = True, steps: int | Non
     if not settings.epochs:
         return _write_weights(learner.net.eval(), settings, pictures, _training_data(train, before), folder)
 
-    callbacks = [EMAWeightAveraging(decay=settings.average)] if settings.average else []
-    trainer = trainer_of(folder, settings.epochs, settings.precision, steps, callbacks)
+    trainer = trainer_of(folder, settings.epochs, settings.precision, steps, settings.average)
     trainer.fit(
         learner,
         _train_loader(train, settings, pictures),

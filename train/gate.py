@@ -19,11 +19,10 @@ import lightning as L
 import numpy as np
 import torch
 import yaml
-from lightning.pytorch.callbacks import EMAWeightAveraging
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from cxrtriage import nets
 from cxrtriage.film.film import FilmError
@@ -40,7 +39,7 @@ from train.manifest import FilmRow, data_folder, read_films
 from train.pasting import paste_opacities
 from train.schedule import cosine_after_warmup
 from train.settings import SettingsError, build_settings, name_without
-from train.trainer import last_state, trainer_of
+from train.trainer import drawn_loader, last_state, trainer_of
 
 KIND_OF = {
     "lateral_chest": "lateral_chest", "ct": "ct", "hand_xray": "other_xray", "knee_xray": "other_xray",
@@ -359,15 +358,8 @@ def train_gate(settings: GateSettings, runs: Path, *, steps: int | None = None) 
     elif settings.imagenet:
         state = load_file(data_folder() / settings.imagenet)
         learner.net.backbone.load_state_dict(grey_imagenet_state(state), strict=True)
-    loader = DataLoader(
-        pictures,
-        settings.batch,
-        num_workers=settings.workers,
-        persistent_workers=settings.workers > 0,
-        drop_last=True,
-    )
-    callbacks = [EMAWeightAveraging(decay=settings.average)] if settings.average else []
-    trainer = trainer_of(folder, settings.epochs, settings.precision, steps, callbacks)
+    loader = drawn_loader(pictures, settings.batch, settings.workers)
+    trainer = trainer_of(folder, settings.epochs, settings.precision, steps, settings.average)
     trainer.fit(learner, loader, ckpt_path=last_state(folder))
     net = learner.net.cpu().eval()
     _place(net, train, settings)

@@ -17,7 +17,6 @@ import lightning as L
 import numpy as np
 import torch
 import yaml
-from lightning.pytorch.callbacks import EMAWeightAveraging
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
@@ -218,8 +217,7 @@ def train_lungs(settings: LungSettings, runs: Path, *, steps: int | None = None)
         net.load_imagenet(load_file(data_folder() / settings.imagenet))
     elif settings.weights:
         learner.net.load_state_dict(load_net(read_card(settings.weights)).state_dict())
-    callbacks = [EMAWeightAveraging(decay=settings.average)] if settings.average else []
-    trainer = trainer_of(folder, settings.epochs, settings.precision, steps, callbacks)
+    trainer = trainer_of(folder, settings.epochs, settings.precision, steps, settings.average)
     trainer.fit(learner, loaders["train"], loaders["val"], ckpt_path=last_state(folder))
     return _write(
         learner, settings, plain, [t for t in truths if t.row.split == "test"], loaders["test"], folder

@@ -20,11 +20,10 @@ import lightning as L
 import numpy as np
 import torch
 import yaml
-from lightning.pytorch.callbacks import EMAWeightAveraging
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from cxrtriage import nets
 from cxrtriage.nets.opacities import OpacityNet, OpacityOutputs
@@ -42,7 +41,7 @@ from train.settings import SettingsError, build_settings
 from train.severity import SeverityData, SeveritySettings, licences_by_source, severity_settings
 from train.severity_films import SEEN, affected_zones, moved, zone_pictures
 from train.start import net_with_card
-from train.trainer import last_state, trainer_of
+from train.trainer import drawn_loader, last_state, trainer_of
 
 # The greatest number pasted into a film: one opacity must be found alone, and a lung full of them too.
 _MOST = (1, 1, 2, 4, 8)
@@ -393,15 +392,8 @@ def _learnt(
         learner.net.load_state_dict(_started(settings, runs).state_dict())
     elif settings.imagenet:
         learner.net.load_imagenet(load_file(data_folder() / settings.imagenet))
-    loader = DataLoader(
-        films,
-        settings.batch,
-        num_workers=settings.workers,
-        persistent_workers=settings.workers > 0,
-        drop_last=True,
-    )
-    callbacks = [EMAWeightAveraging(decay=settings.average)] if settings.average else []
-    trainer = trainer_of(folder, settings.epochs, settings.precision, steps, callbacks)
+    loader = drawn_loader(films, settings.batch, settings.workers)
+    trainer = trainer_of(folder, settings.epochs, settings.precision, steps, settings.average)
     trainer.fit(learner, loader, ckpt_path=last_state(folder))
     if settings.trainings > 1 and not steps:  # a trial of a few steps is no training to go on from
         save_net(learner.net.cpu(), kept)

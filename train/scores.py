@@ -135,7 +135,9 @@ class Predictions:
     def of(cls, member: Member, outputs: Outputs) -> Predictions:
         classes = member.card.classes
         probabilities = member.probabilities(outputs.logits)[:, : len(classes)]
-        return cls(outputs.films, classes, probabilities, np.array([member.deviation(c) for c in classes]))
+        return cls(
+            outputs.films, classes, probabilities, np.array([member.card.deviation(c) for c in classes])
+        )
 
     def scores(self, class_name: str) -> Scores:
         number = self.classes.index(class_name)

@@ -17,7 +17,6 @@ import lightning as L
 import numpy as np
 import torch
 import yaml
-from lightning.pytorch.callbacks import EMAWeightAveraging
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, WeightedRandomSampler
@@ -319,8 +318,7 @@ def train_fold(
     net = new_net(settings, fold)
     begun = deepcopy(net)
     learner = SeverityLearner(settings, net)
-    callbacks = [EMAWeightAveraging(decay=settings.average)] if settings.average else []
-    trainer = trainer_of(folder, settings.epochs, settings.precision, steps, callbacks)
+    trainer = trainer_of(folder, settings.epochs, settings.precision, steps, settings.average)
     trainer.fit(learner, loader, ckpt_path=None if steps else last_state(folder))
     net = learner.net.cpu()
     if settings.begun:

@@ -110,7 +110,8 @@ def evaluate_together(
     for name, members in readers.items():
         print(f"{name} is read by {combination_name(members)}", flush=True)
     lungs = widest.member.card.lungs
-    ensemble = Ensemble(sums, readers, DEFAULT_POINT, lungs, version, combined.points)
+    calibrations = {name: net.member.card.calibration_sha256 for name, net in nets.items()}
+    ensemble = Ensemble(sums, calibrations, readers, DEFAULT_POINT, lungs, version, combined.points)
     write_ensemble(ensemble, weights)
     values = {
         "weights": sums,
@@ -258,8 +259,9 @@ def held_elsewhere(
     """By nets: mean AUROC of a class over the hospitals that they never saw, against normal films and against
     all others alike: who reads in screening wants the first, who reads in a ward the second.
 
-    `folds`: by nets, the figures of their hospitals left out. All are compared in those of the largest
-    combination that was measured in any; nets that were not measured in all of these are not in it.
+    `folds`: by nets, the figures of their hospitals left out. All are compared in those of the combination
+    that was measured in the most of them, of such the largest: one hospital says little of the next. Nets
+    that were not measured in all of these are not in it.
     """
     found = {
         names: {
@@ -271,8 +273,11 @@ def held_elsewhere(
         }
         for names, hospitals in folds.items()
     }
-    everyone = max(found, key=lambda names: (bool(found[names]), len(names)), default=())
-    asked = found.get(everyone, {})
+    # What one net alone was left without compares nobody, where several were measured together.
+    widest = max(
+        found, key=lambda names: (len(names) > 1 and bool(found[names]), len(found[names]), len(names))
+    )
+    asked = found[widest]
     if not asked:
         return {}
     return {

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
+from torch.utils.data import DataLoader, Dataset
+
+
+def drawn_loader(films: Dataset[Any], batch: int, workers: int) -> DataLoader[Any]:
+    """Batches of a set that draws at random by itself, all of them full."""
+    return DataLoader(films, batch, num_workers=workers, persistent_workers=workers > 0, drop_last=True)
 
 
 def trainer_of(
-    folder: Path, epochs: int, precision: str, steps: int | None = None, callbacks: Sequence[Callback] = ()
+    folder: Path, epochs: int, precision: str, steps: int | None = None, average: float = 0.0
 ) -> L.Trainer:
-    """A trainer that keeps its last state in `folder`; `steps` makes it one epoch of so many, for a trial."""
+    """A trainer that keeps its last state in `folder`; `steps` makes it one epoch of so many, for a trial.
+
+    `average`: decay of a running mean of the weights by step, which is what comes out; without, 0.
+    """
+    callbacks = [EMAWeightAveraging(decay=average)] if average else []
     return L.Trainer(
         default_root_dir=folder,
         logger=TensorBoardLogger(folder, name="", version="log"),

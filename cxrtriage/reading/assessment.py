@@ -216,8 +216,12 @@ class Assessment:
 
     @classmethod
     def _from_dict(cls, values: dict[str, Any]) -> Assessment:
+        if not isinstance(values["file"], str) or not isinstance(values["sha256"], str | None):
+            raise TypeError("a film is named and summed in words")
         values["codes"] = tuple(values["codes"])
         values["versions"] = Versions(**values["versions"])
+        if not isinstance(values["versions"].weights, dict):
+            raise TypeError("weights go by name")
         if values["film"] is not None:
             film = values["film"]
             spacing, blanked = film["spacing_mm"], film.get("blanked", ())
@@ -225,6 +229,9 @@ class Assessment:
             values["film"] = FilmFacts(**{**film, "blanked": tuple(tuple(box) for box in blanked)})
         if values["diagnosis"] is not None:
             diagnosis = values["diagnosis"]
+            members = diagnosis["members"]
+            if not isinstance(members, dict) or not all(isinstance(of, dict) for of in members.values()):
+                raise TypeError("the nets' scores go by name, then class")
             scores = {
                 name: ClassScore(**{**score, "interval": tuple(score["interval"])})
                 for name, score in diagnosis["classes"].items()

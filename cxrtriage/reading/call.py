@@ -19,15 +19,20 @@ _CALLS: tuple[Call, ...] = ("not_flagged", "uncertain", "flagged")  # the strong
 
 
 def class_score(
-    members: Sequence[float], name: str, point: OperatingPoint, deviations: Sequence[float] = ()
+    members: Sequence[float],
+    name: str,
+    point: OperatingPoint,
+    deviations: Sequence[float] = (),
+    source: str = "card",
 ) -> ClassScore:
     """The score of a class from each net's own calibrated probability, against a named operating point.
 
     The probability is that of the weighted mean of the nets' log odds (a logarithmic opinion pool, Genest and
     Zidek 1986): in a mean of probabilities a net that is sure of most films drowns the order it puts them in,
     which costs most in a hospital that no net has seen. `deviations`: of each net's log odds on validation
-    films, none for equal weights (`pooled_probability`). The uncertain band lies as far about the threshold,
-    in logits, as the nets' standard deviation on this film; for one net alone it is the point's `spread`.
+    films, none for equal weights (`pooled_probability`). `source`: who set the threshold. The uncertain band
+    lies as far about the threshold, in logits, as the nets' standard deviation on this film; for one net
+    alone it is the point's `spread`.
     """
     probability = pooled_probability(members, deviations)
     spread = pstdev(map(logit, members)) if len(members) > 1 else point.spread
@@ -37,7 +42,7 @@ def class_score(
         threshold=point.threshold,
         interval=interval,
         operating_point=name,
-        threshold_source="card",
+        threshold_source=source,
         population=point.population,
         call=_call(probability, members, point.threshold, interval),
         sensitivity=point.sensitivity,

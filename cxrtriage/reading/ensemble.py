@@ -1,10 +1,10 @@
 """Which nets read together, which classes each speaks of, and the thresholds of each such combination.
 
 The probability of a combination is that of the mean of the log odds of its members' calibrated
-probabilities, each weighted by how little its log odds vary. A threshold is bound to the weights it was
-measured with, so `weights/ensemble.json` names their checksums, and to that mean: files of schema 1 held
-thresholds for a mean of probabilities, those of schema 2 let every net speak of every class, those of schema
-3 had equal weights.
+probabilities, each weighted by how little its log odds vary. A threshold is bound to the weights and the
+calibration it was measured with, so `weights/ensemble.json` names the checksums of both, and to that mean:
+files of schema 1 held thresholds for a mean of probabilities, those of schema 2 let every net speak of every
+class, those of schema 3 had equal weights, those of schema 4 did not say of which calibration they were.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any
 
 from cxrtriage.weights import WEIGHTS_FOLDER, Card, OperatingPoint, WeightsError
 
-_KIND = "cxrtriage/ensemble/4"
-_OLDER = ("cxrtriage/ensemble/1", "cxrtriage/ensemble/2", "cxrtriage/ensemble/3")
+_KIND = "cxrtriage/ensemble/5"
+_OLDER = tuple(f"cxrtriage/ensemble/{number}" for number in range(1, 5))
 _FILE = "ensemble.json"
 
 
@@ -29,7 +29,7 @@ def combination_name(members: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """`weights`: sha256 by net. `operating_points`: combination, class, point name -> point.
+    """`weights`, `calibrations`: sha256 by net. `operating_points`: combination, class, point name -> point.
 
     `readers`: by class, the nets that speak of it unless others are asked for. A net that tells one disease
     in a hospital it never saw may be of no use for another, and one that harms the others for every class
@@ -40,6 +40,7 @@ class Ensemble:
     """
 
     weights: dict[str, str]
+    calibrations: dict[str, str]
     readers: dict[str, tuple[str, ...]]
     default_operating_point: str
     lungs: dict[str, str]
@@ -56,7 +57,8 @@ class Ensemble:
 
     def points(self, cards: Mapping[str, Card]) -> dict[str, dict[str, OperatingPoint]] | None:
         """Points by class and name for these nets together; None where they were never measured so."""
-        if any(self.weights.get(name) != card.sha256 for name, card in cards.items()):
+        measured = {name: (self.weights.get(name), self.calibrations.get(name)) for name in cards}
+        if measured != {name: (card.sha256, card.calibration_sha256) for name, card in cards.items()}:
             return None
         if set(cards) != set(self.members):
             return self.operating_points.get(combination_name(list(cards)))
@@ -103,6 +105,8 @@ def read_ensemble(folder: Path = WEIGHTS_FOLDER) -> Ensemble:
         values["readers"] = {name: tuple(nets) for name, nets in values["readers"].items()}
         if not values["readers"]:
             raise ValueError("no net reads")
+        if not isinstance(values["calibrations"], dict):
+            raise TypeError("no calibration is named")
         if any(not nets or not set(nets) <= set(values["weights"]) for nets in values["readers"].values()):
             raise ValueError("those that read are not among the nets")
         if not isinstance(values["default_operating_point"], str):

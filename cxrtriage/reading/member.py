@@ -56,10 +56,6 @@ class Member:
         shifts = np.array([part.shift for part in parts])
         return sigmoid(logits / temperatures + shifts)
 
-    def deviation(self, name: str) -> float:
-        """Of the log odds of a class or finding, on the films it was calibrated on."""
-        return self.card.calibration.get(name, Calibration()).deviation
-
     @property
     def outputs(self) -> tuple[str, ...]:
         """Names of the net's outputs in order: classes, then findings."""

@@ -33,15 +33,18 @@ class _Tail(nn.Module):
 
     Grad-CAM hooks `entry`, which belongs to one call alone: nothing is ever hooked on the shared
     net, so threads cannot see each other's maps and nothing is left behind. The gradient runs
-    through this part only.
+    through this part only. The net is none of its modules: Grad-CAM would go through all its layers to
+    put them into a state that they are in, which takes longer than the map.
     """
 
     def __init__(self, net: FilmClassifier | TransformerClassifier, maps: list[Tensor]) -> None:
         super().__init__()
-        self.net, self.maps, self.entry = net, maps, nn.Identity()
+        self.head, self.finer, self.entry = net.forward_head, maps[:-1], nn.Identity()
+        # Grad-CAM asks the first parameter where the net is.
+        self.device_of = nn.Parameter(torch.zeros(0, device=maps[-1].device))
 
     def forward(self, last_map: Tensor) -> Tensor:
-        return self.net.forward_head([*self.maps[:-1], self.entry(last_map)])
+        return self.head([*self.finer, self.entry(last_map)])
 
 
 def prepare() -> None:

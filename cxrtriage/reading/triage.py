@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
 import numpy as np
 from torch import Tensor
@@ -28,9 +28,21 @@ from cxrtriage.reading.member import Member
 from cxrtriage.reading.saliency import Saliency
 from cxrtriage.reading.severity import SeverityMap, SeverityReader, SeverityScores
 from cxrtriage.reading.severity_card import SeverityCard
+from cxrtriage.reading.site import Site
 from cxrtriage.weights import WEIGHTS_FOLDER, Card, OperatingPoint, WeightsError
 
 Maps = bool | tuple[str, ...] | Literal["strongest"]
+
+
+class Asked(TypedDict, total=False):
+    """What may be asked of a reading (`Triage.read`): the file's name for the row (none), which maps (all),
+    how they are made (Grad-CAM), to read what the gate cautions of (no), to ask the gate (yes)."""
+
+    file: str
+    maps: Maps
+    method: MapMethod
+    read_anyway: bool
+    gated: bool
 
 
 class Triage:
@@ -57,8 +69,8 @@ class Triage:
             raise WeightsError("weights_missing", "There are no weights to read with; fetch them again.")
         self._members = {member.card.name: member for member in members}
         self._speakers = speakers(self.cards, ensemble)
-        self._points, default = _points(self.cards, ensemble, tuple(self._speakers))
-        self.operating_point = self._known(operating_point or default)
+        self._points, self._default = _points(self.cards, ensemble, tuple(self._speakers))
+        self.operating_point = self.needs_point(operating_point or self._default)
         self._lungs, self._findings, self._severity, self._gate = lungs, findings, severity, gate
         self.problems = dict(problems or {})
         cards = [member.card for member in [*members, *([findings] if findings else [])]]
@@ -149,21 +161,39 @@ class Triage:
         """The classes that a net speaks of here: one may know more than it is asked."""
         return tuple(name for name in member.card.classes if member.card.name in self._speakers.get(name, ()))
 
-    def _known(self, operating_point: str) -> str:
-        if operating_point not in self.operating_points:
+    def needs_point(self, operating_point: str, site: Site | None = None) -> str:
+        """The name of an operating point again; WeightsError (`unknown_operating_point`) where there is
+        none."""
+        known = self.points_with(site)
+        if operating_point not in known:
             raise WeightsError(
                 "unknown_operating_point",
-                f"There is no operating point {operating_point}; "
-                f"known are {', '.join(self.operating_points)}.",
+                f"There is no operating point {operating_point}; known are {', '.join(known)}.",
             )
         return operating_point
 
-    def held_against(self, assessment: Assessment, operating_point: str) -> Assessment:
-        """The scores of a film read before, held against another operating point; nothing is read anew."""
+    def held_against(
+        self, assessment: Assessment, operating_point: str, site: Site | None = None
+    ) -> Assessment:
+        """The scores of a film read before, held against another operating point; nothing is read anew.
+
+        `site`: thresholds of a hospital of its own. A class for which it has none of this name is held
+        against the card's of this name or, where the card has none either, against the card's usual one.
+        """
         if assessment.diagnosis is None:
             return assessment
-        scores, point = assessment.diagnosis.members, self._known(operating_point)
-        return replace(assessment, diagnosis=self._diagnosis(scores, point))
+        scores, point = assessment.diagnosis.members, self.needs_point(operating_point, site)
+        return replace(assessment, diagnosis=self._diagnosis(scores, point, site))
+
+    def points_with(self, site: Site | None) -> tuple[str, ...]:
+        """Names of the operating points to choose from, those of a hospital of its own first.
+
+        Raises WeightsError (`other_thresholds`) where its thresholds were set with other nets than these.
+        """
+        if site is None:
+            return self.operating_points
+        site.needs(self.cards, self._speakers)
+        return tuple(dict.fromkeys((*site.operating_points, *self.operating_points)))
 
     def checked(self, film: Film) -> GateResult | None:
         """What the gate says of a film before lungs are looked for; None where none is installed."""
@@ -173,16 +203,7 @@ class Triage:
         """The assessment of a film, without maps."""
         return self.read(film, file=file, maps=False, read_anyway=read_anyway)[0]
 
-    def read(
-        self,
-        film: Film,
-        *,
-        file: str = "",
-        maps: Maps = True,
-        method: MapMethod = GRAD_CAM,
-        read_anyway: bool = False,
-        gated: bool = True,
-    ) -> tuple[Assessment, list[Saliency]]:
+    def read(self, film: Film, **asked: Unpack[Asked]) -> tuple[Assessment, list[Saliency]]:
         """The assessment of a film and, from the same forward pass, each net's map of each class.
 
         `maps` False draws none; a tuple names the classes whose maps are wanted; `strongest` means
@@ -194,18 +215,38 @@ class Triage:
         Raises WeightsError (`no_score`) where a net gives NaN or infinity: no score is made up from the
         others. Where only the severity nets do, the scores stand and `severity_failed` is among the codes.
         """
+        return self._read(film, lesions_too=False, **asked)[:2]
+
+    def read_with_lesions(
+        self, film: Film, **asked: Unpack[Asked]
+    ) -> tuple[Assessment, list[Saliency], SeverityMap | None]:
+        """What `read` gives and, from the same pass too, what `severity_map` does; None too where the gate
+        keeps the film from being read."""
+        return self._read(film, lesions_too=True, **asked)
+
+    def _read(
+        self,
+        film: Film,
+        *,
+        lesions_too: bool,
+        file: str = "",
+        maps: Maps = True,
+        method: MapMethod = GRAD_CAM,
+        read_anyway: bool = False,
+        gated: bool = True,
+    ) -> tuple[Assessment, list[Saliency], SeverityMap | None]:
         seconds = {"read": 0.0, "gate": 0.0, "diagnosis": 0.0, "saliency": 0.0, "severity": 0.0}
         began = time.perf_counter()
         gate = self.checked(film) if gated else None
         seconds["gate"] = time.perf_counter() - began
         if gate is not None and gate.verdict == "refused":
-            return self._turned_away(film, gate, file, seconds), []
+            return self._turned_away(film, gate, file, seconds), [], None
         began = time.perf_counter()
         lungs = self._lungs.find(film) if self._lungs else None
         if gate is not None:
             gate = with_cut_lungs(gate, lungs)
             if gate.verdict == "cautioned" and not read_anyway:
-                return self._turned_away(film, gate, file, seconds), []
+                return self._turned_away(film, gate, file, seconds), [], None
         gate_codes = (*gate.codes, "read_anyway") if gate is not None and gate.codes else ()
         images: dict[object, np.ndarray] = {}
         seen: dict[str, list[Tensor]] = {}
@@ -237,7 +278,7 @@ class Triage:
         ]
         seconds["saliency"] = time.perf_counter() - began
         began = time.perf_counter()
-        severity, failed = self._told_severity(film, lungs, images)
+        severity, lesions, failed = self._told_severity(film, lungs, images, mapped=lesions_too)
         seconds["severity"] = time.perf_counter() - began
         assessment = Assessment(
             file=file,
@@ -256,7 +297,7 @@ class Triage:
             severity=severity,
             seconds={step: round(value, 4) for step, value in seconds.items()},
         )
-        return assessment, found
+        return assessment, found, lesions
 
     def _turned_away(self, film: Film, gate: GateResult, file: str, seconds: dict[str, float]) -> Assessment:
         """The row of a film that the gate keeps from being read."""
@@ -294,16 +335,18 @@ class Triage:
         return self._severity.map(scores, film, lungs)
 
     def _told_severity(
-        self, film: Film, lungs: Lungs | None, images: dict[object, np.ndarray]
-    ) -> tuple[Severity | None, tuple[str, ...]]:
-        """Severity, and the code to say where its nets are damaged or gave no number."""
+        self, film: Film, lungs: Lungs | None, images: dict[object, np.ndarray], *, mapped: bool
+    ) -> tuple[Severity | None, SeverityMap | None, tuple[str, ...]]:
+        """Severity, its map where that is wanted (`mapped`), and the code to say where its nets are damaged
+        or gave no number."""
         try:
             scores = self._severity_scores(film, lungs, images)
         except WeightsError:
-            return None, ("severity_failed",)
+            return None, None, ("severity_failed",)
         if self._severity is None or lungs is None or scores is None:
-            return None, ("severity_failed",) if "severity" in self.problems else ()
-        return self._severity.severity(scores, lungs), ()
+            return None, None, ("severity_failed",) if "severity" in self.problems else ()
+        map_ = self._severity.map(scores, film, lungs) if mapped else None
+        return self._severity.severity(scores, lungs), map_, ()
 
     def _severity_scores(
         self, film: Film, lungs: Lungs | None, images: dict[object, np.ndarray]
@@ -354,20 +397,35 @@ class Triage:
         )
 
     def _diagnosis(
-        self, scores: dict[str, dict[str, float]], operating_point: str | None = None
+        self,
+        scores: dict[str, dict[str, float]],
+        operating_point: str | None = None,
+        site: Site | None = None,
     ) -> Diagnosis:
         """Every class against its threshold, in the order of the cards; `scores` by net, then class."""
-        name = operating_point or self.operating_point
+        asked = operating_point or self.operating_point
         classes = {}
         for class_name in self._speakers:
             speaking = {net: of[class_name] for net, of in scores.items() if class_name in of}
+            name, point, source = self._point(class_name, asked, site)
             classes[class_name] = class_score(
                 list(speaking.values()),
                 name,
-                self._points[class_name][name],
-                [self._members[net].deviation(class_name) for net in speaking],
+                point,
+                [self._members[net].card.deviation(class_name) for net in speaking],
+                source,
             )
         return Diagnosis(classes, scores, any(score.call == "uncertain" for score in classes.values()))
+
+    def _point(self, class_name: str, name: str, site: Site | None) -> tuple[str, OperatingPoint, str]:
+        """Which threshold a class is held against, under which name, and who set it."""
+        of = self._points[class_name]
+        own = site.points.get(class_name, {}).get(name) if site else None
+        if site is not None and own is not None:
+            spread = of[self._default].spread
+            return name, own.as_operating_point(site.name, class_name, spread), site.source
+        name = name if name in of else self._default
+        return name, of[name], "card"
 
 
 def _need_lungs(cards: Sequence[Card], lungs: LungFinder | None) -> None:

@@ -14,6 +14,7 @@ from cxrtriage.ct.read import Named, series_of_files
 from cxrtriage.ct.series import Series, SeriesError
 from cxrtriage.show.ct import encoded, outlines, viewing_greys
 from cxrtriage.ui.ct_viewer import SLICES_A_PACK, Stack, pack_slices
+from cxrtriage.ui.server_memory import spare_what_was_loaded
 from cxrtriage.ui.texts import Texts
 from cxrtriage.weights import WeightsError
 
@@ -31,7 +32,9 @@ def loaded_finder() -> LesionFinder:
     """The lesion net, loaded once and shared by all sessions. Raises WeightsError."""
     from cxrtriage.ct.lesion_finder import LesionFinder
 
-    return LesionFinder.load()
+    finder = LesionFinder.load()
+    spare_what_was_loaded()
+    return finder
 
 
 @dataclass(eq=False)

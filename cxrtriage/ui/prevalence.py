@@ -56,7 +56,7 @@ def prevalence_sentences(texts: Texts, disease: str, score: ClassScore, prevalen
         _above(texts, group, disease, score),
         _below(texts, group, disease),
         texts.fill(
-            "prevalence_source",
+            "prevalence_source" if score.threshold_source == "card" else "prevalence_source_site",
             sensitivity=two_decimals(score.sensitivity),
             specificity=two_decimals(score.specificity),
             point=point_words(texts, score.operating_point),

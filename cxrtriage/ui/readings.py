@@ -17,19 +17,23 @@ from cxrtriage.film.writing import CODE, HARMLESS
 from cxrtriage.reading.agreement import Disagreement, MapPlace, disagreements, map_place
 from cxrtriage.reading.assessment import Assessment
 from cxrtriage.reading.call import strongest_class
+from cxrtriage.reading.ensemble import read_ensemble, speakers
 from cxrtriage.reading.map_methods import GRAD_CAM, RELEVANCE, MapFigures, MapMethod, map_figures
 from cxrtriage.reading.scale_errors import ErrorsOfScales
 from cxrtriage.reading.severity_card import read_severity_card
-from cxrtriage.ui.freed_memory import give_back_freed_memory
+from cxrtriage.reading.site import Site
 from cxrtriage.ui.opening import replace_film
+from cxrtriage.ui.server_memory import give_back_freed_memory, spare_what_was_loaded
 from cxrtriage.ui.viewer.packing import LONGEST_MAP
-from cxrtriage.weights import WeightsError
+from cxrtriage.weights import WeightsError, read_card
 
 if TYPE_CHECKING:
     from cxrtriage.reading.saliency import Saliency
+    from cxrtriage.reading.severity import SeverityMap
 
 KEPT = 8  # a score moved back to where it was is there at once, and so is its map
 LESIONS = "lesions"  # the severity net's map stands on the shelf like that of a class
+SITE = "site"  # the thresholds of the reader's own hospital, or None for those of the cards
 _READINGS = "readings"
 _MAPS = "maps"
 _ANYWAY = "read_anyway"
@@ -56,7 +60,9 @@ def loaded_triage():  # type: ignore[no-untyped-def]  # naming the type would lo
     from cxrtriage.reading.saliency import prepare
 
     prepare()
-    return Triage.load()
+    triage = Triage.load()
+    spare_what_was_loaded()
+    return triage
 
 
 def kept_reading(film: Film, adjustment: Adjustment) -> Assessment | None:
@@ -68,14 +74,16 @@ def kept_reading(film: Film, adjustment: Adjustment) -> Assessment | None:
 def read(film: Film, adjustment: Adjustment, name: str) -> None:
     """Read the film with this adjustment and keep the assessment. `name` is the file's, for the JSON.
 
-    The map of the class that speaks most for disease comes out of the same pass; others are drawn
-    when they are asked for.
+    The map of the class that speaks most for disease and that of LESIONS come out of the same pass; others
+    are drawn when they are asked for.
     """
-    assessment, saliencies = loaded_triage().read(
+    assessment, saliencies, lesions = loaded_triage().read_with_lesions(
         adjustment.apply(film), file=name, maps="strongest", **_gate_of(film, adjustment)
     )
     _keep(_READINGS, _reading_name(film, adjustment), assessment)
     _keep_maps(film, adjustment, saliencies)
+    if assessment.severity is not None:
+        _keep_lesions(film, adjustment, lesions)
     give_back_freed_memory()
 
 
@@ -156,16 +164,39 @@ def assessed(film: Film, name: str) -> Assessment:
     return found
 
 
+def classes() -> tuple[str, ...]:
+    """The classes that the installed nets read together; WeightsError where the ensemble is damaged."""
+    return tuple(read_ensemble().readers)
+
+
+def site() -> Site | None:
+    """The hospital whose own thresholds this session uses; None for those of the cards."""
+    kept: Site | None = st.session_state.get(SITE)
+    return kept
+
+
+def use_site(own: Site | None) -> None:
+    """Use a hospital's own thresholds in this session, or those of the cards (None). WeightsError
+    (`other_thresholds`) where they were set with other nets than those installed, and then nothing changes.
+    """
+    if own is not None:
+        ensemble = read_ensemble()
+        cards = {name: read_card(name) for name in ensemble.members}
+        own.needs(cards, speakers(cards, ensemble))
+    st.session_state[SITE] = own
+
+
 def held_against(assessment: Assessment, operating_point: str) -> Assessment:
     """The same scores beside other thresholds; the film is not read anew."""
-    held: Assessment = loaded_triage().held_against(assessment, operating_point)
+    held: Assessment = loaded_triage().held_against(assessment, operating_point, site())
     return held
 
 
 def operating_points() -> tuple[str, tuple[str, ...]]:
-    """The name of the nets' own operating point, and of all there are."""
-    triage = loaded_triage()
-    return triage.operating_point, triage.operating_points
+    """The name of the operating point to begin with, and of all there are."""
+    triage, own = loaded_triage(), site()
+    points = triage.points_with(own)
+    return (points[0] if own else triage.operating_point), points
 
 
 def severity_errors() -> ErrorsOfScales | None:
@@ -215,10 +246,7 @@ def figures_of_maps(net: str) -> MapFigures:
 def draw_maps(film: Film, adjustment: Adjustment, class_name: str) -> None:
     """Draw each net's map of a class and their mean, or the map of LESIONS, and keep them."""
     if class_name == LESIONS:
-        lesions = loaded_triage().severity_map(adjustment.apply(film))
-        values = None if lesions is None else _small(adjustment.map_back(lesions.map, film))
-        own = ReadMap(None, LESIONS, values)
-        _keep(_MAPS, (*_reading_name(film, adjustment), LESIONS), (own,))
+        _keep_lesions(film, adjustment, loaded_triage().severity_map(adjustment.apply(film)))
         return
     _, saliencies = loaded_triage().read(
         adjustment.apply(film), maps=(class_name,), **_gate_of(film, adjustment)
@@ -262,6 +290,12 @@ def _keep_maps(film: Film, adjustment: Adjustment, saliencies: Sequence[Saliency
     mean = np.stack(speaking).mean(axis=0, dtype=np.float32) if speaking else None
     maps = (ReadMap(None, class_name, mean), *own)
     _keep(_MAPS, (*_reading_name(film, adjustment), class_name), maps)
+
+
+def _keep_lesions(film: Film, adjustment: Adjustment, lesions: SeverityMap | None) -> None:
+    """Keep the map of LESIONS, or that there is none."""
+    values = None if lesions is None else _small(adjustment.map_back(lesions.map, film))
+    _keep(_MAPS, (*_reading_name(film, adjustment), LESIONS), (ReadMap(None, LESIONS, values),))
 
 
 def _read_map(film: Film, adjustment: Adjustment, saliency: Saliency) -> ReadMap:

@@ -45,15 +45,18 @@ def scores_card(texts: Texts, assessment: Assessment, as_filed: Assessment | Non
     )
 
 
-def chosen_point(texts: Texts, start: str = "", points: Sequence[str] = ()) -> str | None:
-    """The choice of thresholds; None, in the same room, while there are none to choose from."""
+def chosen_point(
+    texts: Texts, start: str = "", points: Sequence[str] = (), *, site: str | None = None
+) -> str | None:
+    """The choice of thresholds; None, in the same room, while there are none to choose from. `site`: the
+    hospital whose own they are, as far as it has them."""
     if not points:
         st.selectbox(texts["points"], [], placeholder="–", help=texts["points_help"], disabled=True)
         return None
     return choice(
-        texts["points"],
+        texts.fill("points_site", site=site) if site else texts["points"],
         points,
-        key="operating_point",
+        key=f"operating_point_{site}" if site else "operating_point",  # each begins at its own
         start=start,
         words=lambda point: _capital(point_words(texts, point)),
         help=texts["points_help"],
@@ -101,18 +104,12 @@ def _why_uncertain(texts: Texts, score: ClassScore, members: int) -> str:
 
 
 def _source(texts: Texts, score: ClassScore) -> str:
-    """Who set the threshold, at which operating point, on whose films."""
-    site = score.threshold_source.removeprefix("site:")
-    source = (
-        texts.fill("source_card", population=score.population)
-        if score.threshold_source == "card"
-        else texts.fill("source_site", site=site)
-    )
+    """At which operating point the threshold was set, on whose films."""
     return texts.fill(
         "threshold_source",
         threshold=two_decimals(score.threshold),
         point=point_words(texts, score.operating_point),
-        source=source,
+        population=score.population,
     )
 
 

@@ -164,13 +164,12 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "en": "Uncertain, since the models fall on both sides of the threshold {threshold} and their mean is "
         "near one half."
     },
-    "threshold_source": {"en": "Threshold {threshold} ({point}): {source}."},
-    "source_card": {"en": "set on {population}"},
-    "source_site": {"en": "set by {site}"},
+    "threshold_source": {"en": "Threshold {threshold} ({point}): set on {population}."},
     "point_sensitivity": {"en": "sensitivity {value}"},
     "point_specificity": {"en": "specificity {value}"},
     "point_youden": {"en": "Youden's index"},
     "points": {"en": "Thresholds"},
+    "points_site": {"en": "Thresholds of {site}"},
     "points_help": {
         "en": "Sensitivity 0.90: 90 of 100 films with the disease lie above. Specificity 0.70: 70 of 100 "
         "films without it lie below. Youden's index: both shares together as large as can be. All as "
@@ -327,6 +326,80 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "disagree_scales_apart": {
         "en": "They disagree: in the {zone} the Brixia number and the chance say opposite things."
     },
+    # --- the thresholds page
+    "bench": {"en": "Thresholds"},
+    "bench_open": {"en": "Open scores and truths"},
+    "bench_open_drop": {"en": "or drop both here: rows of assess (JSONL) and a table of truths (CSV)"},
+    "bench_open_help": {
+        "en": "Scores: what python -m cxrtriage assess FILMS --out scores.jsonl writes. Truths: a CSV with "
+        "the column file, a column tuberculosis, covid19 or other_infection with 1, 0 or nothing, and "
+        "patient where there are several films of one. Both stay in this session."
+    },
+    "bench_scores": {"en": "{count} films were scored."},
+    "bench_no_scores": {"en": "No scores yet: rows that python -m cxrtriage assess wrote (JSONL)."},
+    "bench_truths": {"en": "{count} films have a truth."},
+    "bench_no_truths": {
+        "en": "No truths yet: a CSV with the column file, and tuberculosis, covid19 or other_infection with "
+        "1, 0 or nothing."
+    },
+    "bench_matched": {"en": "{count} films have both."},
+    "bench_how": {
+        "en": "The order in which scores put films holds in another hospital better than a threshold does. "
+        "Here you see what the models' thresholds give on films of yours whose truth you know, and set your "
+        "own."
+    },
+    "bench_ask_sensitivity": {"en": "Sensitivity asked"},
+    "bench_ask_specificity": {"en": "Specificity asked"},
+    "bench_ask_help": {
+        "en": "A threshold is set for each: as high as it may be without finding fewer of further films with "
+        "the disease, on average, or as low as it may be without flagging more of those without it."
+    },
+    "bench_films": {"en": "{films_with} films with it, {films_without} without, one a patient."},
+    "bench_auroc": {"en": "Area under the ROC curve {value}; 0.50 is chance, 1 perfect order."},
+    "bench_of_card": {"en": "models' {point}"},
+    "bench_own": {"en": "own {point}"},
+    "bench_threshold": {"en": "Threshold"},
+    "bench_value": {"en": "Score"},
+    "bench_sensitivity": {"en": "Sensitivity"},
+    "bench_specificity": {"en": "Specificity"},
+    "bench_with": {"en": "films with it"},
+    "bench_without": {"en": "films without it"},
+    "bench_figure": {"en": "What each threshold gives on these films"},
+    "bench_x": {"en": "threshold (score of 0 to 1, in log odds)"},
+    "bench_y": {"en": "share of films"},
+    "bench_foot": {
+        "en": "In brackets the 95 % interval. Of an own threshold the rate that was asked for is what "
+        "further films like these are expected to have; everything else is counted on these films."
+    },
+    "bench_too_few": {
+        "en": "In brackets the 95 % interval. A threshold of your own takes at least 20 films with the "
+        "disease and 20 without it, of different patients."
+    },
+    "bench_name": {"en": "Name of your hospital"},
+    "bench_name_help": {"en": "It stands on every score that is held against these thresholds."},
+    "bench_use": {"en": "Use in this session"},
+    "bench_save": {"en": "Save thresholds"},
+    "bench_used": {"en": "Films are held against the thresholds of {site} from now on."},
+    # --- thresholds of the reader's own hospital
+    "site": {"en": "Thresholds of your hospital"},
+    "site_none": {
+        "en": "Thresholds set elsewhere may flag far too many or too few of your films. Score films of which "
+        "you know the truth (20 with a disease and 20 without it, or more), set thresholds on them on the "
+        "page Thresholds, and open the file that you saved there here."
+    },
+    "site_used": {"en": "Films are held against thresholds of {site}, for the classes that it has set."},
+    "site_line": {
+        "en": "{label}, {point}: threshold {threshold}; sensitivity {sensitivity}, specificity "
+        "{specificity}. Set on {films_with} films with it, {films_without} without."
+    },
+    "site_share": {"en": "{value} ({low} to {high})"},
+    "site_promise": {
+        "en": "Each rate is what further films like those are expected to have, with its 95 % interval: of "
+        "the same kind of people, from the same machine. Set thresholds anew where these change."
+    },
+    "site_open": {"en": "Open thresholds"},
+    "site_open_drop": {"en": "or drop the file here"},
+    "site_leave": {"en": "Use the models' own thresholds"},
     # --- what a positive means
     "prevalence": {"en": "What a positive means where you work"},
     "prevalence_waits": {"en": "Open a film first."},
@@ -346,6 +419,10 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     },
     "prevalence_none_above": {"en": "Nobody lies above the threshold {threshold}."},
     "prevalence_none_below": {"en": "Nobody lies below it."},
+    "prevalence_source_site": {
+        "en": "Reckoned with sensitivity {sensitivity} and specificity {specificity}, as expected of further "
+        "films like these: {population}. How sure that is stands under the thresholds of your hospital."
+    },
     "prevalence_source": {
         "en": "Reckoned with sensitivity {sensitivity} and specificity {specificity}, as measured on "
         "{population}. These are few films, and not of your patients: take the counts as a guide."

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.browser.saving import saved, wait_until_still
 from tests.ct.series_maker import draw_chest, windowed
 
 pytestmark = pytest.mark.browser
@@ -67,9 +67,7 @@ def test_the_follow_up_page_shows_names_as_they_are(tab: Any, served: Any) -> No
     nothing_was_made(tab)
 
 
-def test_the_ct_page_shows_names_as_they_are_and_saves_them_safely(
-    tab: Any, served: Any, tmp_path: Path
-) -> None:
+def test_the_ct_page_shows_names_as_they_are_and_saves_them_safely(tab: Any, served: Any) -> None:
     tab.add_init_script("delete window.showSaveFilePicker")  # which would ask for a place to save at
     tab.goto(served(CT))
     tab.locator(".ct").wait_for()
@@ -81,19 +79,16 @@ def test_the_ct_page_shows_names_as_they_are_and_saves_them_safely(
     tab.set_input_files("input[type=file]", files)
     tab.get_by_text("Slice by slice").wait_for()
     nothing_was_made(tab)
-    with tab.expect_download() as download:
-        tab.get_by_role("button", name="CSV", exact=True).click()
-    rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8"))))
+    file = saved(tab, tab.get_by_role("button", name="CSV", exact=True))
+    rows = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8"))))
     assert {row["name"] for row in rows} >= {"'=HYPERLINK(1)"}
     tab.get_by_text("Slice by slice", exact=True).click()
     table = tab.locator("[data-testid=stDataFrame]")
-    table.wait_for()
+    wait_until_still(tab, table)
     nothing_was_made(tab)
     # The table's own button saves it too.
     table.hover()
-    with tab.expect_download() as download:
-        tab.get_by_role("button", name="Download as CSV").click()
-    text = Path(download.value.path()).read_text(encoding="utf-8-sig")
+    text = saved(tab, tab.get_by_role("button", name="Download as CSV")).read_text(encoding="utf-8-sig")
     cells = [cell for row in csv.reader(io.StringIO(text)) for cell in row]
     assert "'=HYPERLINK(1)" in cells
     assert not [cell for cell in cells if cell.startswith(("=", "@", "+"))]

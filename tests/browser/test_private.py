@@ -108,6 +108,10 @@ def test_every_page_asks_this_machine_alone_and_no_upload_reaches_a_disk(
     tab.locator(".ct").wait_for()
     upload(tab, ("chest.zip", series_zip()))
     tab.wait_for_selector(".cx-call, .cx-problem")
+    go_to(tab, "Thresholds", "thresholds")
+    tab.get_by_text("No truths yet").wait_for()
+    upload(tab, ("truths.csv", b"file,tuberculosis\n" + b"x.png,1\n" * (MEGABYTE // 7)))
+    tab.get_by_text(f"{MEGABYTE // 7} films have a truth").wait_for()
     go_to(tab, "Model facts", "model_facts")
     tab.locator(".js-plotly-plot").first.wait_for()
     tab.wait_for_timeout(2000)  # whatever is sent last

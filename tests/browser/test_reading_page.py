@@ -209,15 +209,16 @@ def test_other_thresholds_move_the_call_and_not_the_score(read_page: Any, compla
 def test_what_a_positive_means_follows_the_prevalence(read_page: Any, complaints: list[str]) -> None:
     page = read_page
     wait_for_map(page)
-    page.locator("[data-testid=stExpander] summary").click()
+    page.locator(".st-key-prevalence summary").click()
     choose(page, "Disease", "Tuberculosis")
     percent = page.locator("[data-testid=stNumberInput] input")
     percent.fill("2")
     percent.press("Enter")
     page.wait_for_selector(
-        ".cx-counts:has-text('Of 1,000 such people, 20 have tuberculosis.')", timeout=READ_MS
+        ".st-key-prevalence .cx-counts:has-text('Of 1,000 such people, 20 have tuberculosis.')",
+        timeout=READ_MS,
     )
-    assert "as measured on" in page.locator(".cx-counts").inner_text()
+    assert "as measured on" in page.locator(".st-key-prevalence .cx-counts").inner_text()
     assert not complaints
 
 

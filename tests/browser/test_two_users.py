@@ -15,6 +15,7 @@ from cxrtriage.film.read import read_film
 from cxrtriage.reading.triage import Triage
 from cxrtriage.show.scores import two_decimals
 from tests.browser.conftest import PATIENCE_MS, start_server
+from tests.browser.saving import saved
 from tests.faults.many_uploads import SMALL, film_file, show, shown, upload
 from tests.reading.small_nets import write_small_nets
 
@@ -66,17 +67,16 @@ def users(browser: Any, address: str) -> Iterator[list[Any]]:
         context.close()
 
 
-def saved(page: Any) -> dict[str, Any]:
+def saved_assessment(page: Any) -> dict[str, Any]:
     """The assessment as the user saves it."""
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Save as JSON").click()
-    found: dict[str, Any] = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
+    file = saved(page, page.get_by_role("button", name="Save as JSON"))
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return found
 
 
 def belongs_together(page: Any, number: int, expected: Any) -> None:
     """What is shown and what is saved are of this film."""
-    assessment = saved(page)
+    assessment = saved_assessment(page)
     assert assessment["file"] == f"film-{number}.png"
     assert assessment["sha256"] == hashlib.sha256(film_file(number)[0]).hexdigest()
     assert told(assessment) == pytest.approx(expected(number), abs=1e-4)

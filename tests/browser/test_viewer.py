@@ -68,8 +68,20 @@ def reported(tab: Any) -> dict[str, Any]:
 
 
 def wait_for_report(tab: Any, runs_before: int) -> Adjustment:
+    """Waits until Python has run again and has heard what the viewer now holds.
+
+    A slow machine may report an earlier change only after the later one was made.
+    """
     tab.wait_for_function(
-        "n => JSON.parse(document.querySelector('code').innerText).runs > n", arg=runs_before
+        """([root, runs]) => {
+          const ordered = value => value && typeof value === "object"
+            ? Object.entries(value).sort().map(([key, inner]) => [key, ordered(inner)]) : value;
+          const heard = JSON.parse(document.querySelector("code").innerText);
+          const held = root.viewerState().adjustment;
+          const same = JSON.stringify(ordered(heard.adjustment)) === JSON.stringify(ordered(held));
+          return same && heard.runs > runs;
+        }""",
+        arg=[element(tab), runs_before],
     )
     return Adjustment.from_dict(reported(tab)["adjustment"])
 

@@ -55,6 +55,10 @@ def of_another_mean(path: Path) -> None:
     changed(path, schema="cxrtriage/ensemble/1")
 
 
+def of_no_calibration(path: Path) -> None:
+    changed(path, calibrations=None)
+
+
 def read_by_a_stranger(path: Path) -> None:
     """A class that a net reads which is not among those of the file."""
     changed(path, readers={"tuberculosis": ["tb_x"]})
@@ -119,6 +123,7 @@ NEEDED: list[tuple[str, Callable[[Path], None]]] = [
     ("ensemble.json", truncated),
     ("ensemble.json", a_list),
     ("ensemble.json", of_another_mean),
+    ("ensemble.json", of_no_calibration),
     ("ensemble.json", read_by_a_stranger),
     ("ensemble.json", read_by_nobody),
 ]
@@ -137,7 +142,7 @@ def test_what_every_reading_needs_is_named_in_one_sentence(folder, name, damage)
     assert caught.value.message.endswith(("again.", "again; or train one."))
 
 
-@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_thresholds_of_another_way_to_read_together_say_how_to_have_new_ones(folder, number):
     changed(folder / "ensemble.json", schema=f"cxrtriage/ensemble/{number}")
     with pytest.raises(WeightsError, match=r"together in another way; run python -m train evaluate"):

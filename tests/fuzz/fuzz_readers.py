@@ -29,11 +29,14 @@ with atheris.instrument_imports(include=["cxrtriage", "pydicom", "nibabel"]):
     from cxrtriage.ct.read import series_of_files
     from cxrtriage.ct.series import SeriesError, SeriesLimits
     from cxrtriage.desk.follow_up import Course, Visit
+    from cxrtriage.desk.threshold_bench import BenchError, Nets, Truth, bench, matched, scores_of, truths_of
     from cxrtriage.film.adjustment import Adjustment
     from cxrtriage.film.film import FilmError
     from cxrtriage.film.limits import Limits
     from cxrtriage.film.read import read_trusted_film
     from cxrtriage.reading.assessment import Assessment, ClassScore, Diagnosis, FilmFacts, Versions
+    from cxrtriage.reading.site import Site, SitePoint
+    from cxrtriage.weights import Card, OperatingPoint, WeightsError
 
 import numpy as np
 from PIL import Image
@@ -62,14 +65,29 @@ def series(data: bytes) -> None:
         assert all(part.pixels.ndim == 2 for part in one.slices)
 
 
+_NETS = Nets(
+    {"net": Card("net", "task", ("tuberculosis",), "none", {}, {}, "1", "none")},
+    {"tuberculosis": ("net",)},
+    {"tuberculosis": {"sensitivity_0.90": OperatingPoint(0.4, (0.3, 0.5), 0.9, 0.8, "films")}},
+)
+
+
 def words(data: bytes) -> None:
-    """What comes back from a user's disk as JSON: assessments, courses and adjustments."""
+    """What comes back from a user's disk as text: assessments, courses, adjustments, a hospital's thresholds
+    and what these are set on."""
     text = data.decode("utf-8", "replace")
     for kind in (Assessment, Course):
         with contextlib.suppress(ValueError):
             kind.from_json(text).to_json()
     with contextlib.suppress(ValueError, RecursionError):
         Adjustment.from_dict(json.loads(text))
+    with contextlib.suppress(WeightsError):
+        Site.from_json(data).to_json()
+    with contextlib.suppress(BenchError):
+        truths_of(data, ["tuberculosis"])
+    with contextlib.suppress(BenchError):
+        rows = scores_of(data)
+        bench(matched(rows, [Truth(row.file, {"tuberculosis": True}) for row in rows]), _NETS)
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {"film": film, "series": series, "words": words}
@@ -104,7 +122,7 @@ def seeds() -> list[bytes]:
 
 
 def _words() -> list[str]:
-    """An assessment with its parts, and a course of one film."""
+    """An assessment with its parts, a course of one film, a hospital's thresholds, and a table of truths."""
     score = ClassScore(0.5, 0.4, (0.3, 0.5), "sensitivity_0.90", "card", "films", "flagged")
     assessment = Assessment(
         file="a",
@@ -114,7 +132,16 @@ def _words() -> list[str]:
         film=FilmFacts(4, 5, 8, "png", spacing_mm=(0.1, 0.1)),
         diagnosis=Diagnosis({"tuberculosis": score}, {"net": {"tuberculosis": 0.5}}, False),
     )
-    return [assessment.to_json(), Course("A", (Visit(date(2020, 1, 2), assessment),)).to_json()]
+    point = SitePoint(0.6, 0.9, (0.8, 0.97), 0.7, (0.5, 0.8), 30, 30)
+    site = Site(
+        "A", {"net": "1"}, {"net": "2"}, {"tuberculosis": ("net",)}, {"tuberculosis": {"youden": point}}
+    )
+    return [
+        assessment.to_json(),
+        Course("A", (Visit(date(2020, 1, 2), assessment),)).to_json(),
+        site.to_json(),
+        "file,patient,tuberculosis\na,p,1\nb,,0\n",
+    ]
 
 
 def _dicom(pixels: np.ndarray, sop_class: str, syntax: str) -> bytes:

@@ -58,34 +58,35 @@ def write_small_nets(folder: Path) -> None:
     torch.manual_seed(0)
     lungs = write_lungs(folder)
     points = dict.fromkeys(CLASSES, POINTS)
-    sums = {}
+    sums, calibrations = {}, {}
     for name, architecture in NETS.items():
         net = nets.build(architecture, **OPTIONS)
         # A head that tells films apart, so that scores are not all one half.
         torch.nn.init.normal_(net.head.weight, std=2.0)
         sums[name] = save_net(net, folder / f"{name}.safetensors")
-        write_card(
-            Card(
-                name=name,
-                task="three lung diseases",
-                classes=CLASSES,
-                architecture=architecture,
-                options=OPTIONS,
-                input=InputForm(size=64, trim=0.1, region="lungs").to_dict(),
-                sha256=sums[name],
-                licence="none",
-                findings=FINDINGS,
-                shown_findings=FINDINGS[:1],
-                lungs=lungs,
-                calibration=CALIBRATION,
-                operating_points=points,
-            ),
-            folder,
+        card = Card(
+            name=name,
+            task="three lung diseases",
+            classes=CLASSES,
+            architecture=architecture,
+            options=OPTIONS,
+            input=InputForm(size=64, trim=0.1, region="lungs").to_dict(),
+            sha256=sums[name],
+            licence="none",
+            findings=FINDINGS,
+            shown_findings=FINDINGS[:1],
+            lungs=lungs,
+            calibration=CALIBRATION,
+            operating_points=points,
         )
+        calibrations[name] = card.calibration_sha256
+        write_card(card, folder)
     findings = {"name": "tb_a", "sha256": sums["tb_a"][:12]}
     measured = {"tb_a+tb_b": points, "tb_a+tb_b+tb_c": points}
     readers = dict.fromkeys(CLASSES, tuple(sums))
-    write_ensemble(Ensemble(sums, readers, "sensitivity_0.90", lungs, findings, measured), folder)
+    write_ensemble(
+        Ensemble(sums, calibrations, readers, "sensitivity_0.90", lungs, findings, measured), folder
+    )
 
 
 def write_small_severity(folder: Path) -> None:

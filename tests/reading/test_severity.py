@@ -78,6 +78,17 @@ def test_the_map_is_of_the_films_size_and_within_the_lungs(severity_folder, foun
     assert map_.map[100:160, 40:80].max() > 0
 
 
+def test_the_map_comes_out_of_the_pass_that_read_the_film(severity_folder, found):
+    triage = Triage.load(severity_folder, models=["tb_a"])
+    film = draw_film(3, rows=256, columns=200)
+    assessment, maps, lesions = triage.read_with_lesions(film, maps="strongest")
+    alone = triage.assess(film)
+    assert (assessment.diagnosis, assessment.severity) == (alone.diagnosis, alone.severity)
+    assert len(maps) == 1
+    assert lesions is not None
+    np.testing.assert_array_equal(lesions.map, triage.severity_map(film).map)
+
+
 def test_without_two_lungs_nothing_is_told(severity_folder, monkeypatch):
     one = np.full((64, 64), 0.1, np.float32)
     one[12:52, 8:28] = 0.9
@@ -88,6 +99,7 @@ def test_without_two_lungs_nothing_is_told(severity_folder, monkeypatch):
     assert assessment.severity is None
     assert "one_lung" in assessment.codes
     assert triage.severity_map(film) is None
+    assert triage.read_with_lesions(film)[2] is None
 
 
 def test_without_severity_nets_nothing_is_told(weights_folder, found):

@@ -157,6 +157,16 @@ def test_a_threshold_of_other_weights_is_not_used(weights_folder, tmp_path):
         Triage.load(tmp_path, ["tb_a", "tb_b"])
 
 
+def test_a_threshold_of_another_calibration_is_not_used(weights_folder, tmp_path):
+    for path in weights_folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    card = read_card("tb_b", tmp_path)
+    surer = {name: replace(one, deviation=2 * one.deviation) for name, one in card.calibration.items()}
+    write_card(replace(card, calibration=surer), tmp_path)
+    with pytest.raises(WeightsError, match="No threshold was measured for tb_a, tb_b together"):
+        Triage.load(tmp_path, ["tb_a", "tb_b"])
+
+
 def of_other_readers(folder: Path, to: Path, **readers: tuple[str, ...]) -> Path:
     """The folder of weights again, whose classes are read by these nets."""
     for path in folder.iterdir():

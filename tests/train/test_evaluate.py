@@ -433,6 +433,19 @@ def test_nets_are_compared_in_hospitals_that_all_of_them_never_saw():
     assert held_elsewhere(folds, "other") == {}
     assert held_elsewhere({("a",): {}, ("a", "b"): {}}, "tuberculosis") == {}
 
+    # Of three nets together one hospital is known, of two of them another too: they are compared in both.
+    folds |= {
+        ("a", "b"): {"north": hospital(tuberculosis=0.7), "south": hospital(tuberculosis=0.9)},
+        ("a", "b", "c"): {"north": hospital(tuberculosis=0.95)},
+        ("c",): {place: hospital(tuberculosis=0.8) for place in ("north", "south", "east")},
+    }
+    held = held_elsewhere(folds, "tuberculosis")
+    assert held == {
+        ("a",): pytest.approx(0.4),
+        ("a", "b"): pytest.approx(0.75),
+        ("c",): pytest.approx(0.75),
+    }
+
 
 def test_what_held_best_elsewhere_is_measured_where_several_nets_were_left_out():
     def figures(**folds: float) -> dict[str, object]:

@@ -20,12 +20,14 @@ from cxrtriage.film.adjustment import Adjustment, FractionBox
 from cxrtriage.film.film import Film
 from cxrtriage.gate.gate import Gate, GateResult
 from cxrtriage.reading.assessment import Assessment, ClassScore, Diagnosis, FilmFacts, Versions
-from cxrtriage.reading.call import strongest_class
+from cxrtriage.reading.call import class_score, strongest_class
+from cxrtriage.reading.ensemble import read_ensemble
 from cxrtriage.reading.map_methods import MapFigures, Pointing, Share
 from cxrtriage.reading.saliency import Saliency
+from cxrtriage.reading.site import Site, SitePoint
 from cxrtriage.ui.map_choice import method_help
 from cxrtriage.ui.texts import Texts
-from cxrtriage.weights import Card, WeightsError
+from cxrtriage.weights import Card, WeightsError, read_card
 from tests.gate.marked_gate import MarkedGate, marked_film
 
 APP = str(Path(__file__).parents[2] / "app.py")
@@ -105,6 +107,9 @@ class FakeTriage:
             Saliency(0 * ones, "Grad-CAM", "tb_two", class_name, True),
         ]
 
+    def read_with_lesions(self, film: Film, **asked: Any) -> tuple[Assessment, list[Saliency], None]:
+        return *self.read(film, **asked), None
+
     def saliency(self, film: Film, member: str, class_name: str, method: Any) -> Saliency:
         self.drawn.append(f"{member}.{class_name}.{method}")
         return Saliency(0.5 * np.ones_like(film.pixels), method, member, class_name, False)
@@ -120,10 +125,23 @@ class FakeTriage:
             uncertain=False,
         )
 
-    def held_against(self, assessment: Assessment, operating_point: str) -> Assessment:
+    def points_with(self, site: Site | None) -> tuple[str, ...]:
+        return (*site.operating_points, *self.operating_points) if site else self.operating_points
+
+    def held_against(
+        self, assessment: Assessment, operating_point: str, site: Site | None = None
+    ) -> Assessment:
         assert assessment.diagnosis is not None
         scores = {name: one.probability for name, one in assessment.diagnosis.classes.items()}
-        return replace(assessment, diagnosis=self.diagnosis(scores, operating_point))
+        known = operating_point if operating_point in THRESHOLDS else self.operating_point
+        diagnosis = self.diagnosis(scores, known)
+        if site is not None and operating_point in site.operating_points:
+            own = site.points["tuberculosis"][operating_point]
+            point = own.as_operating_point(site.name, "tuberculosis", 0.4)
+            members = [of["tuberculosis"] for of in diagnosis.members.values()]
+            held = class_score(members, operating_point, point, source=site.source)
+            diagnosis = replace(diagnosis, classes={**diagnosis.classes, "tuberculosis": held})
+        return replace(assessment, diagnosis=diagnosis)
 
 
 @pytest.fixture
@@ -233,6 +251,88 @@ def test_other_thresholds_call_anew_and_read_nothing_anew(page: AppTest, triage:
     assert len(triage.read_films) == 1
     opened(page, png(120))  # the choice outlives the film
     assert "threshold 0.60" in row(page, "Tuberculosis")
+
+
+def clinic(threshold: float = 0.7) -> Site:
+    """A hospital's own thresholds, bound to the nets that are shipped."""
+    ensemble = read_ensemble()
+    cards = {name: read_card(name) for name in ensemble.members}
+    return Site(
+        "Clinic A",
+        {name: card.sha256 for name, card in cards.items()},
+        {name: card.calibration_sha256 for name, card in cards.items()},
+        {"tuberculosis": ensemble.readers["tuberculosis"]},
+        {
+            "tuberculosis": {
+                "sensitivity_0.95": SitePoint(threshold, 0.95, (0.9, 0.98), 0.6, (0.5, 0.7), 40, 60)
+            }
+        },
+    )
+
+
+def site_box(page: AppTest) -> Any:
+    return next(box for box in page.file_uploader if box.label == "Open thresholds")
+
+
+def test_a_hospitals_own_thresholds_are_opened_and_left_again_and_nothing_is_read_anew(
+    page: AppTest, triage: type[FakeTriage]
+) -> None:
+    triage.score = 0.55
+    assert "Thresholds set elsewhere may flag far too many" in words(opened(page, png()))
+    site_box(page).upload("clinic.json", clinic().to_json().encode(), "application/json").run()
+    (own,) = (box for box in page.selectbox if box.label == "Thresholds of Clinic A")
+    assert own.value == "sensitivity_0.95"
+    said = row(page, "Tuberculosis")
+    assert "Below the threshold 0.70 (sensitivity 0.95)." in said
+    assert "set on films of Clinic A: 40 with tuberculosis, 60 without it" in said
+    assert "Threshold 0.40 (sensitivity 0.90): set on the films of two hospitals." in row(page, "COVID-19")
+    everything = words(page)
+    assert "sensitivity 0.95 (0.90 to 0.98), specificity 0.60 (0.50 to 0.70)" in everything
+    assert "as expected of further films like these: films of Clinic A" in everything
+    opened(page, png(120))  # they outlive the film
+    assert "threshold 0.70" in row(page, "Tuberculosis")
+    another = opened(AppTest.from_file(APP, default_timeout=30).run(), png())  # of another reader
+    assert "threshold 0.40" in row(another, "Tuberculosis")
+    page.button(key="site_leave").click().run()
+    assert "threshold 0.40" in row(page, "Tuberculosis")
+    assert page.selectbox(key="operating_point").label == "Thresholds"
+    assert len(triage.read_films) == 3
+    assert not page.exception
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"{}", "no file of a hospital&#x27;s thresholds"),
+        (replace(clinic(), weights={"tb_other": "0"}).to_json().encode(), "set with other models"),
+    ],
+)
+def test_what_are_no_thresholds_for_these_nets_change_nothing(
+    page: AppTest, triage: type[FakeTriage], data: bytes, sentence: str
+) -> None:
+    triage.score = 0.55
+    opened(page, png())
+    site_box(page).upload("clinic.json", clinic(0.8).to_json().encode(), "application/json").run()
+    site_box(page).upload("other.json", data, "application/json").run()
+    assert sentence in words(page)
+    assert "threshold 0.80" in row(page, "Tuberculosis")
+    page.button(key="site_leave").click().run()
+    assert sentence not in words(page)
+
+
+def test_the_server_begins_every_session_with_the_thresholds_it_was_given(
+    triage: type[FakeTriage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    triage.score = 0.55
+    file = tmp_path / "clinic.json"
+    file.write_text(clinic().to_json(), encoding="utf-8")
+    monkeypatch.setenv("CXRTRIAGE_SITE", str(file))
+    page = opened(AppTest.from_file(APP, default_timeout=30).run(), png())
+    assert "threshold 0.70" in row(page, "Tuberculosis")
+    file.unlink()
+    page = opened(AppTest.from_file(APP, default_timeout=30).run(), png())
+    assert "cannot be read" in words(page)
+    assert "threshold 0.40" in row(page, "Tuberculosis")
 
 
 def test_a_film_without_lungs_says_that_it_was_read_whole(page: AppTest, triage: type[FakeTriage]) -> None:

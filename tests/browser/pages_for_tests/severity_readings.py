@@ -100,9 +100,17 @@ class SevereTriage:
             for net in ("one", "two")
         ]
 
+    def read_with_lesions(
+        self, film: Film, **asked: Any
+    ) -> tuple[Assessment, list[SimpleNamespace], SimpleNamespace | None]:
+        return *self.read(film, **asked), self.severity_map(film) if self.severity else None
+
     def severity_map(self, film: Film) -> SimpleNamespace:
         type(self).maps_drawn += 1
         return SimpleNamespace(map=drawn_lesions(film.rows, film.columns), net="severity")
 
-    def held_against(self, assessment: Assessment, operating_point: str) -> Assessment:
+    def points_with(self, site: None) -> tuple[str, ...]:
+        return self.operating_points
+
+    def held_against(self, assessment: Assessment, operating_point: str, site: None) -> Assessment:
         return replace(assessment)

@@ -1,14 +1,15 @@
-"""What malloc keeps of memory that was freed goes back to the system."""
+"""Freed memory goes back to the system, and what stays is not searched for garbage."""
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 
 import numpy as np
 import pytest
 
-from cxrtriage.ui.freed_memory import give_back_freed_memory
+from cxrtriage.ui.server_memory import give_back_freed_memory, spare_what_was_loaded
 from tests.faults.many_uploads import resident_mb
 
 BLOCK, BLOCKS = 60_000, 3_000  # smaller than what malloc maps on its own; 180 MB in all
@@ -23,3 +24,15 @@ def test_freed_blocks_under_a_kept_one_go_back_to_the_system():
     give_back_freed_memory()
     assert before - resident_mb(os.getpid()) > 100
     assert kept.all()
+
+
+def test_what_was_loaded_is_searched_no_more_and_what_comes_after_it_is():
+    loaded = [[0]]
+    try:
+        spare_what_was_loaded()
+        came_after = [[1]]
+        searched = {id(one) for one in gc.get_objects()}
+        assert id(loaded) not in searched
+        assert id(came_after) in searched
+    finally:
+        gc.unfreeze()

@@ -28,7 +28,16 @@ CHROMIUM_ARGUMENTS = [
 ]  # fmt: skip
 START_SECONDS = 180
 PATIENCE_MS = 180_000  # two cores that also train are slow; a wait ends as soon as it can
+# A browser, a server and what measures them share two cores: what fails by a moment's chance runs once more,
+# and pytest's summary names it (RERUN). What is broken fails twice.
+RERUNS = 1
 NO_BROWSER = "BROWSER TESTS LEFT OUT: neither the system's Chromium nor playwright's own could be started"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.flaky(reruns=RERUNS))
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.browser.acting import boxes, wait_until_still
 from tests.ct.series_maker import dicom_series, draw_chest
 
 pytestmark = pytest.mark.browser
@@ -33,6 +34,7 @@ def read(tab: Any, served: Any, slices: list[Path]) -> Any:
     tab.set_input_files("input[type=file]", slices)
     tab.get_by_text("Slice by slice").wait_for()
     wait(tab, "state => state.known === 20 && state.found === 20")
+    wait_until_still(tab)
     return tab
 
 
@@ -62,7 +64,7 @@ def test_a_series_is_read_and_scrolled(read, complaints):
     read.locator(".ct .slider").fill("4")
     wait(read, "state => state.drawn === 4")
     strip = read.locator(".ct .strip")
-    box = strip.bounding_box()
+    (box,) = boxes(read, ".ct .strip")
     strip.click(position={"x": box["width"] - 4, "y": 20})
     wait(read, "state => state.drawn === 19")
     assert "Lesions in the lower left quadrant" in read.locator(".st-key-ct_panel").inner_text()
@@ -78,7 +80,8 @@ def test_windows_change_what_is_drawn(read):
     }"""
     lung = read.locator(".ct").evaluate(grey)
     read.locator(".ct [data-preset=mediastinum]").click()
-    read.wait_for_timeout(400)
+    root = read.locator(".ct").element_handle()
+    read.wait_for_function(f"([root, before]) => ({grey})(root) !== before", arg=[root, lung])
     soft = read.locator(".ct").evaluate(grey)
     # 40 units are 0.93 of the lung window and the middle of that of the mediastinum.
     assert lung == pytest.approx(237, abs=12)
@@ -97,13 +100,13 @@ def test_boxes_and_outlines_can_be_put_away(read):
     assert read.locator(".ct").evaluate(coloured) > 50
     for name in ("boxes", "outlines"):
         read.locator(f".ct [data-show={name}]").uncheck()
-    read.wait_for_timeout(400)
-    assert read.locator(".ct").evaluate(coloured) == 0
+    root = read.locator(".ct").element_handle()
+    read.wait_for_function(f"root => ({coloured})(root) === 0", arg=root)
 
 
 @pytest.mark.parametrize("tab", [PHONE], indirect=True)
 def test_a_phone_shows_one_column(read):
-    slices, panel = (read.locator(f".st-key-{name}").bounding_box() for name in ("ct_side", "ct_panel"))
+    slices, panel = boxes(read, ".st-key-ct_side", ".st-key-ct_panel")
     assert panel["y"] >= slices["y"] + slices["height"] - 1
     assert slices["width"] > 370
     assert read.evaluate("() => document.documentElement.scrollWidth") <= 412

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.browser.acting import drawn, wait_until_still, wheel
 from tests.browser.pages_for_tests.films import drawn_film
 
 pytestmark = pytest.mark.browser
@@ -53,6 +54,7 @@ def compared(tab: Any, served: Any, film_files: list[Path]) -> Any:
     viewers.nth(1).wait_for()
     for viewer in viewers.all():
         tab.wait_for_function("root => root.viewerState().drawMs !== undefined", arg=viewer.element_handle())
+    wait_until_still(tab)
     return tab
 
 
@@ -62,7 +64,7 @@ def states(page: Any) -> list[dict[str, Any]]:
 
 def together(page: Any) -> list[dict[str, Any]]:
     """What both films show, without what is their own: they must be alike in it."""
-    page.wait_for_timeout(300)
+    drawn(page)
     found = [
         {"place": one["place"], **{name: one["adjustment"][name] for name in TONES}} for one in states(page)
     ]
@@ -76,7 +78,17 @@ def together(page: Any) -> list[dict[str, Any]]:
     return found
 
 
+def wait_for_link(page: Any, linked: bool) -> None:
+    """Until both films know that they move together, or each alone."""
+    page.wait_for_function(
+        "([linked, ...viewers]) => viewers.every(root => root.viewerState().linked === linked)",
+        arg=[linked, *page.locator(".viewer").element_handles()],
+    )
+    wait_until_still(page)
+
+
 def middle(page: Any, place: int) -> tuple[float, float]:
+    wait_until_still(page)
     box = page.locator(".stage").nth(place).bounding_box()
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
@@ -96,8 +108,7 @@ def test_both_films_zoom_move_and_window_together_without_a_rerun(
     start = together(page)[0]
     assert start["place"]["fits"]
     x, y = middle(page, 0)
-    page.mouse.move(x + 40, y - 30)
-    page.mouse.wheel(0, -400)
+    wheel(page, page.locator(".viewer").nth(0), (x + 40, y - 30), -400)
     zoomed = together(page)[1]
     assert zoomed["place"]["zoom"] > 1.4
     page.locator(".viewer").nth(1).locator("[data-tool=pan]").click()
@@ -121,15 +132,13 @@ def test_unlinked_films_move_alone_and_meet_again_when_linked(compared: Any, com
     page = compared
     switch = page.locator(".st-key-course_linked label").first
     switch.click()
-    page.wait_for_timeout(1500)
-    page.mouse.move(*middle(page, 0))
-    page.mouse.wheel(0, -400)
-    page.wait_for_timeout(500)
+    wait_for_link(page, False)
+    wheel(page, page.locator(".viewer").nth(0), middle(page, 0), -400)
     left, right = (state["place"] for state in states(page))
     assert left["zoom"] > 1.4
     assert right["fits"]
     switch.click()
-    page.wait_for_timeout(1500)
+    wait_for_link(page, True)
     assert together(page)[1]["place"]["zoom"] == pytest.approx(left["zoom"])
     assert complaints == []
 
@@ -137,7 +146,9 @@ def test_unlinked_films_move_alone_and_meet_again_when_linked(compared: Any, com
 def test_rotation_and_crop_belong_to_one_film(compared: Any) -> None:
     page = compared
     page.locator(".viewer").nth(0).locator("[data-act=rotate]").click()
-    page.wait_for_timeout(300)
+    root = page.locator(".viewer").nth(0).element_handle()
+    page.wait_for_function("root => root.viewerState().adjustment.quarter_turns === 1", arg=root)
+    drawn(page)
     assert [state["adjustment"]["quarter_turns"] for state in states(page)] == [1, 0]
     assert not page.locator("[data-tool=crop]").first.is_visible()
     assert not page.locator(".sliders").first.is_visible()
@@ -150,6 +161,7 @@ def test_the_page_says_what_changed_and_fits_the_screen(compared: Any, complaint
     page.locator(".st-key-course_charts .js-plotly-plot").nth(3).wait_for()
     page.locator(".st-key-course_zones .js-plotly-plot").nth(1).wait_for()
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    wait_until_still(page)
     first, second = (page.locator(".viewer").nth(n).bounding_box() for n in (0, 1))
     if page.viewport_size["width"] < 640:
         assert second["y"] >= first["y"] + first["height"]
@@ -163,8 +175,7 @@ def test_a_film_chosen_later_is_seen_as_the_one_before_it(
     compared: Any, film_files: list[Path], tmp_path: Path
 ) -> None:
     page = compared
-    page.mouse.move(*middle(page, 0))
-    page.mouse.wheel(0, -400)
+    wheel(page, page.locator(".viewer").nth(0), middle(page, 0), -400)
     zoom = together(page)[0]["place"]["zoom"]
     third = tmp_path / "third.png"
     cv2.imwrite(str(third), np.rint(drawn_film("sixteen_bit").pixels * 65535).astype(np.uint16))
@@ -174,6 +185,6 @@ def test_a_film_chosen_later_is_seen_as_the_one_before_it(
     box.press("Enter")
     box.press("Escape")
     page.locator(".cx-card h2", has_text="9 Mar 2020").wait_for()
-    page.wait_for_timeout(1500)
+    wait_until_still(page)
     page.wait_for_selector(".viewer.waiting", state="detached")
     assert together(page)[1]["place"]["zoom"] == pytest.approx(zoom)

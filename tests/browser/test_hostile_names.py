@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.browser.saving import saved, wait_until_still
+from tests.browser.acting import saved, wait_until_still
 from tests.ct.series_maker import draw_chest, windowed
 
 pytestmark = pytest.mark.browser
@@ -52,6 +52,7 @@ def test_the_follow_up_page_shows_names_as_they_are(tab: Any, served: Any) -> No
     tab.set_input_files("input[type=file]", files)
     tab.locator(".cx-film").nth(len(NAMES) - 1).wait_for()
     assert tab.locator(".cx-film b").all_inner_texts() == NAMES
+    wait_until_still(tab)
     for number, name in enumerate(NAMES):
         tab.locator(".st-key-course_films button:visible", has_text="Remove").nth(number).hover()
         tooltip = tab.locator("[data-testid=stTooltipContent]").last
@@ -84,7 +85,8 @@ def test_the_ct_page_shows_names_as_they_are_and_saves_them_safely(tab: Any, ser
     assert {row["name"] for row in rows} >= {"'=HYPERLINK(1)"}
     tab.get_by_text("Slice by slice", exact=True).click()
     table = tab.locator("[data-testid=stDataFrame]")
-    wait_until_still(tab, table)
+    table.wait_for()
+    wait_until_still(tab)
     nothing_was_made(tab)
     # The table's own button saves it too.
     table.hover()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cxrtriage.weights import WEIGHTS_FOLDER
+from tests.browser.acting import go_to, wait_until_still
 
 pytestmark = [
     pytest.mark.browser,
@@ -22,13 +23,12 @@ CARD = ".st-key-facts .cx-card"
 def test_the_facts_of_the_ensemble_are_a_click_away_and_fit_the_screen(tab, served, complaints):
     tab.goto(served("app.py"))
     tab.wait_for_selector(".viewer")
-    if tab.viewport_size["width"] < 640:
-        tab.get_by_test_id("stExpandSidebarButton").click()
-    tab.get_by_role("link", name="Model facts").click()
+    go_to(tab, "Model facts", "model_facts")
     tab.wait_for_selector(CARD)
     tab.get_by_text("What speaks against it").wait_for()
     assert tab.locator(".cx-header span").inner_text().startswith("Research and teaching.")
     tab.locator(".js-plotly-plot").first.wait_for()
+    wait_until_still(tab)
     # Tables scroll in their own box, the page does not scroll sideways.
     assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert complaints == []

@@ -14,11 +14,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import TimeoutError
 
 from cxrtriage.film.synthetic import draw_film
 from cxrtriage.weights import WEIGHTS_FOLDER
-from tests.browser.conftest import PATIENCE_MS, start_server
+from tests.browser.acting import go_to
+from tests.browser.conftest import start_server
 from tests.ct.series_maker import dicom_series, draw_chest
 from tests.faults.watch import ROOT, asked, left, unexpected, watched_environment
 
@@ -62,23 +62,6 @@ def address(place: Path) -> Iterator[str]:
 
 def files_of(*folders: Path) -> dict[Path, int]:
     return {path: path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file()}
-
-
-def go_to(page: Any, name: str, path: str) -> None:
-    """Click on a page in the list of pages; once more where the click was lost.
-
-    The run that stops and the one that starts share what Streamlit knows of the pages. A page that draws
-    itself anew in that very moment, as the CT page does while it reads, can take the place of the one that
-    was asked for; seldom, but it happens.
-    """
-    for _ in range(3):
-        page.get_by_role("link", name=name).click()
-        try:
-            page.wait_for_url(f"**/{path}", timeout=PATIENCE_MS / 4)
-            return
-        except TimeoutError:
-            continue
-    raise AssertionError(f"{name} was clicked three times and never came")
 
 
 def upload(page: Any, *files: tuple[str, bytes]) -> None:

@@ -15,6 +15,7 @@ from cxrtriage.film.synthetic import draw_film
 from cxrtriage.reading.ensemble import read_ensemble
 from cxrtriage.ui.opening import EXAMPLES_FOLDER
 from cxrtriage.weights import WEIGHTS_FOLDER
+from tests.browser.acting import boxes, choose
 
 pytestmark = [
     pytest.mark.browser,
@@ -67,19 +68,6 @@ def wait_for_map(page: Any) -> None:
     page.wait_for_function("e => e.viewerState().hasMap", arg=viewer, timeout=READ_MS)
 
 
-def choose(page: Any, box: str, option: str) -> None:
-    """Choose in one of Streamlit's boxes, found by its label."""
-    field = page.locator("[data-testid=stSelectbox]", has_text=box).last.locator("input")
-    wanted = page.get_by_role("option", name=option, exact=True)
-    # A list that has just opened closes when the page scrolls, and the click itself may scroll it.
-    for _ in range(3):
-        field.click()
-        page.wait_for_timeout(700)
-        if wanted.count():
-            break
-    wanted.click()
-
-
 def score(page: Any) -> float:
     return float(page.locator(".cx-line .cx-number").first.inner_text())
 
@@ -101,11 +89,10 @@ def test_a_film_gets_a_score_a_map_and_its_versions(read_page: Any, complaints: 
 
 
 def test_nothing_moves_when_the_score_arrives(page: Any, film_file: Path) -> None:
-    before = page.locator(".st-key-read_adjusted").bounding_box()
+    (before,) = boxes(page, ".st-key-read_adjusted")
     page.set_input_files("input[type=file]", film_file)
     wait_for_score(page)
-    page.wait_for_timeout(500)
-    after = page.locator(".st-key-read_adjusted").bounding_box()
+    (after,) = boxes(page, ".st-key-read_adjusted")
     assert after["y"] == pytest.approx(before["y"], abs=45)  # the reader's notes may take lines of their own
 
 
@@ -115,7 +102,7 @@ def test_crop_and_adjust_move_the_score_only_with_the_switch_on(
     page = read_page
     filed = score(page)
     page.locator("[data-tool=crop]").click()
-    box = page.locator(".stage").bounding_box()
+    (box,) = boxes(page, ".stage")
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x - 0.2 * box["height"], y - 0.3 * box["height"])
     page.mouse.down()
@@ -151,11 +138,9 @@ def test_the_opacity_slider_redraws_the_map_without_a_rerun(read_page: Any) -> N
     page = read_page
     wait_for_map(page)
     canvas = page.locator("canvas.film")
-    fingerprint = "e => e.toDataURL()"
-    shown = canvas.evaluate(fingerprint)
+    shown = canvas.evaluate("e => e.toDataURL()")
     page.locator("input[name=opacity]").evaluate("e => { e.value = 0; e.dispatchEvent(new Event('input')); }")
-    page.wait_for_timeout(200)
-    assert canvas.evaluate(fingerprint) != shown
+    page.wait_for_function("([e, before]) => e.toDataURL() !== before", arg=[canvas.element_handle(), shown])
     assert page.locator("[data-testid=stStatusWidget]").count() == 0
 
 
@@ -249,7 +234,7 @@ def test_a_photograph_meets_the_gate_and_the_camera_is_put_away(page: Any, compl
 def test_a_phone_shows_one_column_without_side_scrolling(read_page: Any, complaints: list[str]) -> None:
     page = read_page
     assert page.evaluate("document.documentElement.scrollWidth") <= 412
-    film, scores = (page.locator(place).bounding_box() for place in (".viewer", ".st-key-scores"))
+    film, scores = boxes(page, ".viewer", ".st-key-scores")
     assert scores["y"] >= film["y"] + film["height"]
     assert CAUTION in page.locator(".cx-header").inner_text()
     assert not complaints

@@ -9,6 +9,7 @@ import pytest
 
 from cxrtriage.ui.opening import EXAMPLES_FOLDER
 from cxrtriage.ui.texts import CATALOGUE
+from tests.browser.acting import boxes, choose, drawn, wait_until_still
 from tests.browser.pages_for_tests.severity_readings import drawn_lesions
 
 pytestmark = pytest.mark.browser
@@ -23,6 +24,7 @@ FILM = EXAMPLES_FOLDER / "shenzhen-00387.webp"
 def page(tab: Any, served: Any) -> Any:
     tab.goto(served(PAGE))
     tab.wait_for_selector(FIGURE)
+    wait_until_still(tab)
     return tab
 
 
@@ -31,17 +33,11 @@ def read_film(page: Any) -> None:
     page.wait_for_selector(f"{CARD} :text('Moderate')")
     page.wait_for_selector(f"{FIGURE} :text('2.4 of 8')")
     page.wait_for_function("place => document.querySelectorAll(place).length === 1", arg=FIGURE)
+    wait_until_still(page)
 
 
 def choose_lesions(page: Any) -> Any:
-    field = page.locator("[data-testid=stSelectbox]", has_text="Map of the score").last.locator("input")
-    wanted = page.get_by_role("option", name="Lesion likelihood", exact=True)
-    for _ in range(3):
-        field.click()
-        page.wait_for_timeout(700)
-        if wanted.count():
-            break
-    wanted.click()
+    choose(page, "Map of the score", "Lesion likelihood")
     viewer = page.locator(".viewer")
     page.wait_for_function("e => e.viewerState().hasContour", arg=viewer.element_handle())
     return viewer
@@ -72,10 +68,10 @@ def brightest_column(viewer: Any, down: float, columns: tuple[float, float]) -> 
 
 
 def test_nothing_moves_when_the_numbers_arrive(page: Any, complaints: list[str]) -> None:
-    before = page.locator(CARD).bounding_box()
+    (before,) = boxes(page, CARD)
     read_film(page)
-    page.wait_for_timeout(1000)
-    after = page.locator(CARD).bounding_box()
+    page.wait_for_timeout(1000)  # what may still come late
+    (after,) = boxes(page, CARD)
     assert after["height"] == pytest.approx(before["height"], abs=2)
     assert after["y"] == pytest.approx(before["y"], abs=45)  # the reader's notes may take lines of their own
     assert not complaints
@@ -84,7 +80,7 @@ def test_nothing_moves_when_the_numbers_arrive(page: Any, complaints: list[str])
 def test_pointing_at_a_zone_says_what_its_number_means(page: Any) -> None:
     read_film(page)
     page.locator(FIGURE).scroll_into_view_if_needed()
-    box = page.locator(FIGURE).bounding_box()
+    (box,) = boxes(page, FIGURE)
     page.mouse.move(box["x"] + 0.15 * box["width"], box["y"] + 0.34 * box["height"])
     page.mouse.move(box["x"] + 0.14 * box["width"], box["y"] + 0.32 * box["height"], steps=4)
     page.wait_for_selector(f"{FIGURE} .hoverlayer :text('Right upper zone: 0.3 of 3')")
@@ -100,7 +96,7 @@ def test_the_contour_follows_its_slider_without_a_rerun(page: Any, complaints: l
     row = drawn_lesions(512, 512)[int(0.6 * 512)]
     for level in (30, 50, 80):
         set_slider(viewer, "contour", level)
-        page.wait_for_timeout(300)
+        drawn(page)
         assert viewer.locator("output[name=contour]").inner_text() == f"{level / 100:.2f}"
         # The right half of the lesion in the patient's right lung falls off to the spine.
         falling = np.flatnonzero(row[int(0.29 * 512) : 256] >= level / 100)[-1] + int(0.29 * 512)
@@ -124,10 +120,9 @@ def test_the_map_of_a_score_has_no_contour(page: Any) -> None:
 def test_a_phone_shows_the_card_without_side_scrolling(page: Any, complaints: list[str]) -> None:
     read_film(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 412
-    card, figure = (page.locator(place).bounding_box() for place in (CARD, FIGURE))
+    card, figure, head = boxes(page, CARD, FIGURE, f"{CARD} .cx-category")
     assert figure["x"] >= card["x"]
     assert figure["x"] + figure["width"] <= card["x"] + card["width"]
-    head = page.locator(f"{CARD} .cx-category").bounding_box()
     assert head["x"] + head["width"] <= figure["x"] + figure["width"] + 1
     assert not complaints
 
@@ -135,7 +130,7 @@ def test_a_phone_shows_the_card_without_side_scrolling(page: Any, complaints: li
 @pytest.mark.parametrize("tab", [{**PHONE, "viewport": {"width": 380, "height": 800}}], indirect=True)
 def test_every_category_has_its_place_on_a_narrow_phone(page: Any) -> None:
     read_film(page)
-    card = page.locator(CARD).bounding_box()
+    (card,) = boxes(page, CARD)
     texts = {name: words["en"] for name, words in CATALOGUE.items()}
     for name in [key for key in texts if key.startswith("category_") and key != "category_of"]:
         head = page.locator(f"{CARD} .cx-category")

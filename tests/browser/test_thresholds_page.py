@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cxrtriage.weights import WEIGHTS_FOLDER
+from tests.browser.acting import go_to, wait_until_still
 
 pytestmark = [
     pytest.mark.browser,
@@ -23,19 +24,13 @@ PHONE = {
 }  # fmt: skip
 
 
-def go_to(tab: Any, name: str) -> None:
-    if tab.viewport_size["width"] < 640:
-        tab.get_by_test_id("stExpandSidebarButton").click()
-    tab.get_by_role("link", name=name).click()
-
-
 @pytest.mark.parametrize("tab", [{}, PHONE], indirect=True, ids=["wide", "phone"])
 def test_thresholds_are_set_on_dropped_files_and_used(tab: Any, served: Any, complaints: list[str]) -> None:
     from tests.ui.test_thresholds_page import SCORES, TRUTHS
 
     tab.goto(served("app.py"))
     tab.wait_for_selector(".viewer")
-    go_to(tab, "Thresholds")
+    go_to(tab, "Thresholds", "thresholds")
     tab.get_by_text("No scores yet").wait_for()
     files = [
         {"name": name, "mimeType": "application/octet-stream", "buffer": data}
@@ -49,9 +44,10 @@ def test_thresholds_are_set_on_dropped_files_and_used(tab: Any, served: Any, com
     tab.wait_for_selector(".st-key-bench_use button:enabled")
     tab.locator(".st-key-bench_use button").click()
     tab.get_by_text("held against the thresholds of Clinic A").wait_for()
+    wait_until_still(tab)
     # Tables scroll in their own box, the page does not scroll sideways.
     assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    go_to(tab, "Reading")
+    go_to(tab, "Reading", "")
     tab.locator(".st-key-site summary").click()
     tab.get_by_text("Films are held against thresholds of Clinic A").wait_for()
     assert complaints == []

@@ -14,8 +14,8 @@ import pytest
 from cxrtriage.film.read import read_film
 from cxrtriage.reading.triage import Triage
 from cxrtriage.show.scores import two_decimals
+from tests.browser.acting import saved
 from tests.browser.conftest import PATIENCE_MS, start_server
-from tests.browser.saving import saved
 from tests.faults.many_uploads import SMALL, film_file, show, shown, upload
 from tests.reading.small_nets import write_small_nets
 
@@ -98,10 +98,12 @@ def test_a_second_film_sent_while_the_first_is_read_is_the_one_that_is_told(
 ) -> None:
     page, _ = users
     (folder / "hold").touch()
-    show(page, 11)
-    page.locator(".st-key-gate", has_text=film_file(11)[1]).wait_for()
-    show(page, 12)
-    (folder / "hold").unlink()
+    try:
+        show(page, 11)
+        page.locator(".st-key-gate", has_text=film_file(11)[1]).wait_for()
+        show(page, 12)
+    finally:
+        (folder / "hold").unlink()
     shown(page, 12)
     belongs_together(page, 12, expected)
 

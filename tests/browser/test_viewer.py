@@ -12,6 +12,7 @@ import pytest
 from cxrtriage.film.adjustment import Adjustment
 from cxrtriage.show.overlay import overlay
 from cxrtriage.ui.viewer.packing import shown_film
+from tests.browser.acting import boxes, drawn, wait_until_still, wheel
 from tests.browser.pages_for_tests.films import drawn_film, drawn_map
 
 pytestmark = pytest.mark.browser
@@ -44,6 +45,7 @@ def opened(tab: Any, served: Any) -> Any:
         tab.wait_for_function(
             "root => root.viewerState().filmName && root.viewerState().drawMs !== undefined", arg=element(tab)
         )
+        wait_until_still(tab)
         return viewer
 
     return open_page
@@ -87,7 +89,7 @@ def wait_for_report(tab: Any, runs_before: int) -> Adjustment:
 
 
 def stage_box(viewer: Any) -> dict[str, float]:
-    return viewer.locator(".stage").bounding_box()
+    return boxes(viewer.page, ".stage")[0]
 
 
 def random_adjustments(count: int, seed: int = 3) -> list[dict[str, Any]]:
@@ -229,8 +231,7 @@ def test_the_wheel_zooms_at_the_pointer_and_a_double_click_fits(opened: Any, tab
     tab.wait_for_timeout(100)
     grey = viewer.locator(".grey-value").inner_text()
     assert grey.startswith("grey ")
-    tab.mouse.wheel(0, -400)
-    tab.wait_for_timeout(200)
+    wheel(tab, viewer, (x, y), -400)
     assert state(viewer)["zoom"] > 1.2 * fitted["zoom"]
     tab.mouse.move(x + 0.1, y)
     assert viewer.locator(".grey-value").inner_text() == grey  # the same film pixel lies under the pointer
@@ -278,14 +279,14 @@ def test_the_map_is_drawn_in_the_colours_of_the_report_and_its_opacity_redraws_i
 ) -> None:
     viewer = opened("eight_bit", "some")
     tab.wait_for_function("root => root.viewerState().hasMap", arg=element(tab))
-    tab.wait_for_timeout(200)
+    drawn(tab)
     film = drawn_film("eight_bit")
     assert viewer.locator(".map-words").inner_text() == "Shows where the score came from in net."
     row, column = int(0.3 * film.rows), int(0.3 * film.columns)
     for opacity in (60, 100, 0):
         slider = viewer.locator("input[name=opacity]")
         slider.evaluate("(e, value) => { e.value = value; e.dispatchEvent(new Event('input')); }", opacity)
-        tab.wait_for_timeout(150)
+        drawn(tab)
         expected = overlay(film, drawn_map(film), opacity / 100)
         for y, x in ((row, column), (row + 20, column), (row, film.columns - 20)):
             patch = expected[y - 1 : y + 2, x - 1 : x + 2].reshape(-1, 3).mean(axis=0)

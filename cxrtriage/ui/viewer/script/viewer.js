@@ -327,7 +327,7 @@ export class Viewer {
     const { zoom, centre, fits, place } = this.view;
     const [hasMap, hasContour] = [Boolean(this.mapPicture), Boolean(this.map) && !mapHidden];
     const own = { tool, opacity, mapHidden, level, adjustment, onlyCrop, drawMs, filmName };
-    return { ...own, zoom, centre, fits, place, hasMap, hasContour };
+    return { ...own, zoom, centre, fits, place, hasMap, hasContour, linked: this.link.linked };
   }
 
   close() {

@@ -69,8 +69,10 @@ def bare(triage: Triage) -> Callable[[], None]:
             passes.append((severity.finder[1], (inputs, zones)))
     if triage._gate:
         picture = torch.from_numpy(triage._gate.picture(film.pixels))[None, None].float() / 127.5 - 1
-        # As the gate asks: the picture and its mirror image.
-        passes.append((triage._gate.net.features, (torch.cat([picture, picture.flip(-1)]),)))
+        for card, net in triage._gate.nets:
+            small = torch.nn.functional.interpolate(picture, card.input["size"], mode="area")
+            # As the gate asks: the picture and its mirror image.
+            passes.append((net.features, (torch.cat([small, small.flip(-1)]),)))
 
     def forward() -> None:
         with torch.no_grad():

@@ -17,10 +17,10 @@ import numpy as np
 
 from cxrtriage.film.film import Film, FilmError
 from cxrtriage.film.read import read_film
-from cxrtriage.gate.gate import GATE, Gate, GateResult, Thresholds
+from cxrtriage.gate.gate import GATE, GATE_FINE, Gate, GateResult, Thresholds
 from cxrtriage.reading.cut_lungs import with_cut_lungs
 from cxrtriage.reading.lung_finder import LungFinder
-from cxrtriage.weights import write_card
+from cxrtriage.weights import load_net, read_card, write_card
 from train import gate_pictures as made
 from train.gate import KIND_OF
 from train.manifest import FilmRow, data_folder, read_films
@@ -51,31 +51,43 @@ def evaluate_gate(runs: Path, weights: Path, results: Path) -> dict[str, Any]:
     rows = [row for row in read_films(data_folder()) if row.view != "lateral"]
     if not rows:
         raise SettingsError("there are no films to judge the gate by.")
-    gate = _with_thresholds(Gate.load(weights), rows)
+    beside = [GATE_FINE] if (weights / f"{GATE_FINE}.json").is_file() else []
+    gate = _with_thresholds(_gate_of(weights, GATE, [weights / name for name in beside]), rows)
     figures = {"thresholds": asdict(gate.thresholds), "shipped": _figures(gate, rows, "test", weights)}
     for folder in sorted(runs.glob(f"{GATE}-without-*")):
         name = folder.name
         if not (folder / f"{name}.json").is_file():
             continue
-        other = _run_gate(folder, name)
+        others = [runs / name.replace(GATE, one, 1) for one in beside]
+        if missing := [one.name for one in others if not (one / f"{one.name}.json").is_file()]:
+            raise SettingsError(f"{runs}: {name} is there without {', '.join(missing)}; train it too.")
+        other = _gate_of(folder, name, [one / one.name for one in others])
         sources = set(other.card.settings["exclude"])
         other = _with_thresholds(other, [row for row in rows if row.source not in sources])
         unseen = [row for row in rows if row.source in sources]
         figures[", ".join(sorted(sources))] = _figures(other, unseen, None, weights)
     results.mkdir(parents=True, exist_ok=True)
-    thresholds = asdict(gate.thresholds)
-    card = replace(gate.card, settings={**gate.card.settings, "thresholds": thresholds}, figures=figures)
+    settings = {
+        **gate.card.settings,
+        "thresholds": asdict(gate.thresholds),
+        "beside": {card.name: card.sha256 for card, _ in gate.nets[1:]},
+    }
+    card = replace(gate.card, settings=settings, figures=figures)
     write_card(card, weights)
     (results / "gate.json").write_text(json.dumps(figures, indent=1) + "\n")
     (results / "gate.md").write_text(_tables(figures))
     return figures
 
 
-def _run_gate(folder: Path, name: str) -> Gate:
-    from cxrtriage.weights import load_net, read_card
-
+def _gate_of(folder: Path, name: str, beside: Sequence[Path]) -> Gate:
+    """A net and those that look beside it, given as folder and name; none of them may know more sources."""
     card = read_card(name, folder)
-    return Gate(card, load_net(card, folder))
+    others = [(read_card(one.name, one.parent), one.parent) for one in beside]
+    for other, _ in others:
+        if shown := set(card.settings.get("exclude", ())) - set(other.settings.get("exclude", ())):
+            raise SettingsError(f"{other.name} was shown films of {', '.join(sorted(shown))}.")
+    nets = [(other, load_net(other, place)) for other, place in others]
+    return Gate(card, load_net(card, folder), nets)
 
 
 def _with_lungs(gate: Gate, weights: Path) -> Check:

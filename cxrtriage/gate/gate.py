@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,9 +14,17 @@ from torch import Tensor
 
 from cxrtriage.film.film import Film
 from cxrtriage.nets.gate import KINDS, SIGNS, GateNet
-from cxrtriage.weights import WEIGHTS_FOLDER, Card, load_net, need_numbers, parts_of, read_card
+from cxrtriage.weights import (
+    WEIGHTS_FOLDER,
+    Card,
+    WeightsError,
+    load_net,
+    need_numbers,
+    parts_of,
+    read_card,
+)
 
-GATE = "gate"
+GATE, GATE_FINE = "gate", "gate_fine"
 Verdict = Literal["accepted", "cautioned", "refused"]
 
 # Of the two codes that a picture earns at once, the one said first, since mending it may mend the other.
@@ -132,48 +140,59 @@ class Look:
 
 
 class Gate:
-    """Shared by threads, since looking changes nothing in it."""
+    """One net, or several that look at a picture each in its own size and speak in the mean of their chances.
+    Shared by threads, since looking changes nothing in it.
 
-    def __init__(self, card: Card, net: GateNet) -> None:
-        self.card, self.net = card, net
+    `card` is of the net that comes first; it holds the thresholds, which are of all together, and names the
+    nets `beside` it with the checksums of their weights.
+    """
+
+    def __init__(self, card: Card, net: GateNet, beside: Sequence[tuple[Card, GateNet]] = ()) -> None:
+        self.card = card
+        self.nets = ((card, net), *beside)
+        self._sizes = []
+        for one, _ in self.nets:
+            with parts_of(one):
+                self._sizes.append(int(one.input["size"]))
         with parts_of(card):
-            self.size = int(card.input["size"])
             limits = card.settings.get("thresholds", {})
             self.thresholds = Thresholds(**{name: float(limit) for name, limit in limits.items()})
 
     @classmethod
     def load(cls, folder: Path = WEIGHTS_FOLDER) -> Gate:
-        """Card and weights; WeightsError where they are missing or damaged."""
+        """Cards and weights; WeightsError where they are missing, damaged or do not belong together."""
         card = read_card(GATE, folder)
-        return cls(card, load_net(card, folder))
+        with parts_of(card):
+            named = dict(card.settings.get("beside", {}))
+        beside = []
+        for name, sha256 in named.items():
+            other = read_card(name, folder)
+            if other.sha256 != sha256:
+                raise WeightsError(
+                    "weights_damaged",
+                    f"The gate's thresholds are not of these weights {name}; fetch all again.",
+                )
+            beside.append((other, _gate_net(other, folder)))
+        return cls(card, _gate_net(card, folder), beside)
 
     def picture(self, pixels: np.ndarray) -> np.ndarray:
-        """(rows, columns) float in 0..1 -> (size, size) uint8, equalised as the training films were."""
+        """(rows, columns) float in 0..1 -> (224, 224) uint8, equalised as the training films were."""
         small = cv2.resize(pixels, (_CACHED, _CACHED), interpolation=cv2.INTER_AREA)
         low, high = float(small.min()), float(small.max())
         small = (small - low) * (255.0 / (high - low) if high > low else 0.0)
-        picture = cv2.equalizeHist(np.clip(small + 0.5, 0, 255).astype(np.uint8))
-        picture = cv2.resize(picture, (self.size, self.size), interpolation=cv2.INTER_AREA)
-        return np.asarray(cv2.equalizeHist(picture))
+        return np.asarray(cv2.equalizeHist(np.clip(small + 0.5, 0, 255).astype(np.uint8)))
 
     def look(self, picture: np.ndarray) -> Look:
         """What the net says of a picture in its form."""
         return self.looks([picture])[0]
 
     def looks(self, pictures: list[np.ndarray]) -> list[Look]:
-        """The same of several, each the mean of the picture and its mirror image; WeightsError `no_score`
-        where the net gives no number: then nothing passes."""
-        batch = torch.from_numpy(np.stack(pictures))[:, None].float() / 127.5 - 1
-        with torch.inference_mode():
-            features = self.net.features(torch.cat([batch, batch.flip(-1)]))
-            out = self.net.heads(features)
-            away = self.net.distance(features)
-            for said in (*out.values(), away):
-                need_numbers(said, self.card.name)
-            kinds = _of_both(out["kind"].softmax(1))
-            turns = _of_both(out["turn"].softmax(1), lambda mirrored: mirrored[:, _TURNS_MIRRORED])
-            signs = _of_both(out["sign"].sigmoid(), _signs_mirrored)
-            distance = _of_both(away)
+        """The same of several; WeightsError `no_score` where a net gives no number: then nothing passes."""
+        said = [
+            _said(card, net, np.stack([_at_size(picture, size) for picture in pictures]))
+            for (card, net), size in zip(self.nets, self._sizes, strict=True)
+        ]
+        kinds, turns, signs, distance = (torch.stack(each).mean(0) for each in zip(*said, strict=True))
         return [
             Look(
                 dict(zip(KINDS, kinds[n].tolist(), strict=True)),
@@ -272,6 +291,38 @@ class Gate:
         if by_look or (film.age_years is not None and film.age_years < _CHILD_YEARS):
             codes.append("child")
         return codes
+
+
+def _gate_net(card: Card, folder: Path) -> GateNet:
+    net = load_net(card, folder)
+    if not isinstance(net, GateNet):
+        raise WeightsError(
+            "weights_damaged", f"The card {card.name}.json is of no gate; fetch the weights again."
+        )
+    return net
+
+
+def _at_size(picture: np.ndarray, size: int) -> np.ndarray:
+    """A picture of the gate -> (size, size) uint8, equalised at its size too."""
+    return np.asarray(cv2.equalizeHist(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)))
+
+
+def _said(card: Card, net: GateNet, pictures: np.ndarray) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """(pictures, size, size) uint8 -> what a net says: chances by kind, by quarter turns and by sign, and
+    the distance; each the mean of the picture and its mirror image."""
+    batch = torch.from_numpy(pictures)[:, None].float() / 127.5 - 1
+    with torch.inference_mode():
+        features = net.features(torch.cat([batch, batch.flip(-1)]))
+        out = net.heads(features)
+        away = net.distance(features)
+        for said in (*out.values(), away):
+            need_numbers(said, card.name)
+        return (
+            _of_both(out["kind"].softmax(1)),
+            _of_both(out["turn"].softmax(1), lambda mirrored: mirrored[:, _TURNS_MIRRORED]),
+            _of_both(out["sign"].sigmoid(), _signs_mirrored),
+            _of_both(away),
+        )
 
 
 def _of_both(said: Tensor, back: Callable[[Tensor], Tensor] = lambda mirrored: mirrored) -> Tensor:

@@ -83,8 +83,10 @@ def model_names(weights: Path = WEIGHTS_FOLDER) -> tuple[str, ...]:
         first: tuple[str, ...] = (ENSEMBLE,)
     except WeightsError:
         first = ()
-    # Severity nets, zone models and the opacity finder read together and are told of together.
+    # Severity nets, zone models and the opacity finder read together and are told of together, as the gate's
+    # nets are under the name of the first.
     parts = {name for name, card in cards.items() if card.architecture in _OF_SEVERITY}
+    parts |= {name for card in cards.values() for name in _beside(card)}
     others = sorted(
         set(cards) - parts, key=lambda name: (name not in members, not cards[name].operating_points, name)
     )
@@ -105,11 +107,17 @@ def model_facts(name: str, weights: Path = WEIGHTS_FOLDER, results: Path = RESUL
         figures = _ensemble_figures(ensemble, cards, results)
         point, readers = ensemble.default_operating_point, ensemble.readers
     else:
-        cards = (read_card(name, weights),)
+        first_card = read_card(name, weights)
+        cards = (first_card, *(read_card(other, weights) for other in _beside(first_card)))
         figures = _net_figures(cards[0], results)
         point, readers = cards[0].default_operating_point, {}
     parts = {card.name: found for card in cards if (found := _net_figures(card, results))}
     return ModelFacts(name, cards, point, figures, parts, readers)
+
+
+def _beside(card: Card) -> tuple[str, ...]:
+    """The nets that look beside the gate's first one."""
+    return tuple(card.settings.get("beside", {}))
 
 
 def weaknesses(facts: ModelFacts) -> list[Weakness]:

@@ -143,7 +143,7 @@ class Triage:
         if self._severity:
             sums |= self._severity.card.checksums
         if self._gate:
-            sums[self._gate.card.name] = self._gate.card.sha256[:12]
+            sums.update({card.name: card.sha256[:12] for card, _ in self._gate.nets})
         return Versions(__version__, sums)
 
     @property

@@ -82,7 +82,11 @@ def strict(line: str) -> dict:
     [("tb_a", math.nan), ("tb_a", math.inf), ("lungs", -math.inf), ("gate", math.nan), ("gate", math.inf)],
 )
 def test_a_net_that_every_score_rests_on_refuses_the_film_by_its_name(triage, film, net, value):
-    broken = {"tb_a": triage._members["tb_a"].net, "lungs": triage._lungs.net, "gate": triage._gate.net}[net]
+    broken = {
+        "tb_a": triage._members["tb_a"].net,
+        "lungs": triage._lungs.net,
+        "gate": triage._gate.nets[0][1],
+    }[net]
     last_layer(broken).data.fill_(value)
     with pytest.raises(
         WeightsError, match=f"^no_score: {net} gave no number for this film; nothing is shown"

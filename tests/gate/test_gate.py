@@ -14,9 +14,9 @@ from cxrtriage.film.codes import GATE_CODES, SENTENCES
 from cxrtriage.film.film import Film
 from cxrtriage.film.read import read_film
 from cxrtriage.film.synthetic import draw_film
-from cxrtriage.gate.gate import GATE, Gate, Look, in_bright_frame, measured_codes, righted
+from cxrtriage.gate.gate import GATE, GATE_FINE, Gate, Look, in_bright_frame, measured_codes, righted
 from cxrtriage.nets.gate import KINDS, SIGNS, GateNet
-from cxrtriage.weights import WEIGHTS_FOLDER, Card
+from cxrtriage.weights import WEIGHTS_FOLDER, Card, WeightsError, read_card, save_net, write_card
 from tests.gate.marked_gate import MarkedGate, marked_film
 
 EXAMPLES = Path(__file__).parents[2] / "cxrtriage" / "examples"
@@ -202,6 +202,50 @@ def test_a_mirror_image_is_told_from_its_film_and_else_alike(monkeypatch):
         assert one.signs[sign] == pytest.approx(other.signs[sign], abs=1e-5)
     assert one.signs["mirrored"] == pytest.approx(1 - other.signs["mirrored"], abs=1e-5)
     assert abs(one.signs["mirrored"] - 0.5) > 0.01
+
+
+def small_gates(folder: Path) -> Gate:
+    """Two untrained nets of different size in a folder, the second beside the first."""
+    cards = []
+    for seed, (name, size) in enumerate(((GATE, 64), (GATE_FINE, 96))):
+        torch.manual_seed(seed)
+        net = GateNet(directions=8).eval()
+        torch.nn.init.normal_(net.kind.weight, std=1.0)
+        torch.nn.init.normal_(net.directions)
+        sha256 = save_net(net, folder / f"{name}.safetensors")
+        cards.append(Card(name, "", KINDS, GATE, {"directions": 8}, {"size": size}, sha256, ""))
+    write_card(replace(cards[0], settings={"beside": {GATE_FINE: cards[1].sha256}}), folder)
+    write_card(cards[1], folder)
+    return Gate.load(folder)
+
+
+def test_nets_beside_each_other_speak_in_the_mean_of_their_chances(tmp_path):
+    gate = small_gates(tmp_path)
+    assert [card.name for card, _ in gate.nets] == [GATE, GATE_FINE]
+    picture = gate.picture(draw_film(1, rows=300, columns=280).pixels)
+    one, other = (Gate(card, net).look(picture) for card, net in gate.nets)
+    both = gate.look(picture)
+    assert one.kinds != pytest.approx(other.kinds, abs=1e-3)
+    for kind in KINDS:
+        assert both.kinds[kind] == pytest.approx((one.kinds[kind] + other.kinds[kind]) / 2, abs=1e-6)
+    for said, first, second in zip(both.turns, one.turns, other.turns, strict=True):
+        assert said == pytest.approx((first + second) / 2, abs=1e-6)
+    for sign in SIGNS:
+        assert both.signs[sign] == pytest.approx((one.signs[sign] + other.signs[sign]) / 2, abs=1e-6)
+    assert both.distance == pytest.approx((one.distance + other.distance) / 2, rel=1e-5)
+
+
+def test_a_net_beside_that_is_another_or_missing_is_refused(tmp_path):
+    small_gates(tmp_path)
+    torch.manual_seed(7)
+    card = read_card(GATE_FINE, tmp_path)
+    sha256 = save_net(GateNet(directions=8), tmp_path / f"{GATE_FINE}.safetensors")
+    write_card(replace(card, sha256=sha256), tmp_path)
+    with pytest.raises(WeightsError, match="not of these weights gate_fine"):
+        Gate.load(tmp_path)
+    (tmp_path / f"{GATE_FINE}.json").unlink()
+    with pytest.raises(WeightsError, match=r"gate_fine\.json is not in"):
+        Gate.load(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -36,11 +36,14 @@ def film_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def compared(tab: Any, served: Any, film_files: list[Path]) -> Any:
     """The page with two dated films that were read."""
     tab.goto(served(PAGE))
+    tab.locator(".st-key-course_opening input[type=file]").wait_for(state="attached")
+    wait_until_still(tab)
     tab.set_input_files("input[type=file]", film_files)
     for place, day in enumerate(("2020-03-01", "2020-03-05")):
         tab.wait_for_function(
             "n => document.querySelectorAll('[data-testid=stDateInput] input').length == 2", arg=place
         )
+        wait_until_still(tab)  # a run that ends meanwhile puts another field in the place of this one
         box = tab.locator("[data-testid=stDateInput] input").nth(place)
         box.fill(day)
         box.press("Enter")

@@ -225,6 +225,7 @@ def gate_figures(texts: Texts, facts: ModelFacts) -> None:
         signs = {
             **of["recognised"],
             "view": of["view_right"],
+            "view_written": of.get("view_right_written"),
             "view_said": of.get("view_said"),
             "mirrored": of["mirrored_seen"],
         }

@@ -542,6 +542,7 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "gate_sign_rotated_180": {"en": "on its head, told"},
     "gate_sign_righted": {"en": "turned or inverted, righted"},
     "gate_sign_view": {"en": "PA or AP right, where it is said"},
+    "gate_sign_view_written": {"en": "PA or AP right, where said and written on the film itself"},
     "gate_sign_view_said": {"en": "PA or AP said at all"},
     "gate_sign_mirrored": {"en": "mirrored, told"},
     "facts_trained_foot": {

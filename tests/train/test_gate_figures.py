@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -9,7 +10,14 @@ import numpy as np
 import pytest
 
 from cxrtriage.gate.gate import Look
-from train.gate_figures import _foreign, _half_as_sure_not, _sure_of_view, _upper
+from train.gate_figures import (
+    _foreign,
+    _half_as_sure_not,
+    _sure_of_view,
+    _upper,
+    read_views_written,
+    view_figures,
+)
 from train.manifest import data_folder, read_films
 
 
@@ -54,3 +62,25 @@ def test_foreign_is_what_hardly_any_part_or_photograph_of_a_film_reaches(tiny_da
     assert len(rows) == 28
     assert _foreign(_Looking(), rows, 0.05) == 0.545  # of 56 chances, 0.99 lie below
     assert _foreign(_Looking(), rows, 0.9) == 0.9
+
+
+def test_views_are_counted_by_the_tables_and_by_what_is_written_on_films(tiny_data: Path):
+    views = ("AP", "PA", "PA", "PA")
+    tabled = [replace(row, view=view) for row, view in zip(read_films(data_folder())[:4], views, strict=True)]
+    bare = replace(tabled[0], file="bare.png", view=None)
+    written = {tabled[2].file: "AP", tabled[3].file: "AP", bare.file: "PA"}
+    said = [(tabled[0], "AP"), (tabled[1], None), (tabled[2], "AP"), (tabled[3], "AP"), (bare, "AP")]
+    found = view_figures(said, written)
+    assert found["view_right"] == [0.3333, 3]
+    assert found["view_said"] == [0.75, 4]
+    assert found["view_right_by_source"] == {tabled[0].source: [0.3333, 3]}
+    assert found["view_right_written"] == [0.6667, 3]
+    assert found["view_right_written_first"] == [1.0, 3]
+    assert found["table_right_written"] == [0.0, 2]
+    assert view_figures([], {})["view_right"] is None
+
+
+def test_views_written_on_films_are_of_films_that_are_there(data_folder: Path):
+    views = read_views_written()
+    assert set(views.values()) == {"AP", "PA"}
+    assert set(views) <= {row.file for row in read_films(data_folder)}

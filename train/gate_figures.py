@@ -26,7 +26,7 @@ from train import gate_pictures as made
 from train.gate import KIND_OF
 from train.manifest import FilmRow, data_folder, read_films
 from train.settings import SettingsError
-from train.severity_truths import read_severity
+from train.severity_truths import SEVERITY_TABLE, read_severity
 
 # Of validation films that are frontal, this share may fail a threshold.
 _LOST = 0.001
@@ -192,9 +192,7 @@ def _figures(gate: Gate, rows: Sequence[FilmRow], split: str | None, weights: Pa
     here."""
     films = [row for row in rows if split is None or row.split == split]
     adults = _drawn([row for row in films if row.adult is not False])
-    severe = {
-        t.row.file for t in read_severity(data_folder(), read_films(data_folder())) if t.extent >= _SEVERE
-    }
+    severe = _severe(data_folder())
     random = np.random.default_rng(1)
     check = _with_lungs(gate, weights)
     said: dict[str, list[bool]] = {}
@@ -240,6 +238,13 @@ def _figures(gate: Gate, rows: Sequence[FilmRow], split: str | None, weights: Pa
         "made_up": _told(made_up),
         "others": _others(check),
     }
+
+
+def _severe(folder: Path) -> set[str]:
+    """Files of films that are scored as severe; none where nothing is scored."""
+    if not (folder / SEVERITY_TABLE).is_file():
+        return set()
+    return {truth.row.file for truth in read_severity(folder, read_films(folder)) if truth.extent >= _SEVERE}
 
 
 def read_views_written(path: Path = VIEWS_WRITTEN) -> dict[str, str]:

@@ -15,6 +15,7 @@ import numpy as np
 from train.lesions import TABLE, Lesion, read_lesions
 from train.manifest import FilmRow, ManifestError
 
+SEVERITY_TABLE = "severity.csv"
 # Columns of a reader's zones (a to f) in the order of `cxrtriage.reading.zones`.
 _ZONES = ("a", "d", "b", "e", "c", "f")
 _READERS = ("brixia1", "brixia2")
@@ -82,7 +83,7 @@ def read_severity(folder: Path, films: Sequence[FilmRow]) -> list[SeverityTruth]
     drawn = read_lesions(folder, films) if (folder / TABLE).is_file() else []
     masks = {lesion.row.file: lesion for lesion in drawn}
     truths = []
-    for file, cells, where in _cells(folder / "severity.csv"):
+    for file, cells, where in _cells(folder / SEVERITY_TABLE):
         if file not in rows:
             raise ManifestError(f"{where}: the film {file} is not in films.csv.")
         truths.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,12 @@ import torch
 import yaml
 from PIL import Image
 
+from cxrtriage.gate.gate import Gate
+from cxrtriage.reading.lung_finder import LungFinder
 from cxrtriage.weights import load_net, read_card
 from train.command import main
 from train.gate import read_gate_settings, train_gate
+from train.gate_figures import evaluate_gate
 from train.settings import SettingsError
 
 
@@ -80,3 +83,33 @@ def test_a_start_that_is_another_net_or_knows_too_much_is_refused(gate_config, t
     card.write_text(card.read_text().replace('"name": "gate_first"', f'"name": "{folder.name}"', 1))
     with pytest.raises(SettingsError, match="was shown films of south"):
         train_gate(replace(on, name="gate-without-south", exclude=("south",)), runs)
+
+
+@pytest.mark.slow
+def test_two_nets_are_measured_together_and_thresholds_are_of_both(
+    gate_config, tmp_path, tiny_lungs, monkeypatch
+):
+    monkeypatch.setattr(LungFinder, "load", lambda name, folder=None: tiny_lungs)
+    runs, weights, results = (tmp_path / name for name in ("runs", "weights", "results"))
+    values = {**yaml.safe_load(gate_config.read_text()), "name": "gate", "lungs": "lungs"}
+    first = _written(tmp_path / "gate.yaml", values)
+    second = _written(
+        tmp_path / "fine.yaml", {**values, "name": "gate_fine", "start": "gate", "input": {"size": 96}}
+    )
+    for config in (first, second):
+        assert main(["gate", "--config", str(config), "--runs", str(runs)]) == 0
+    assert main(["take", "gate", "gate_fine", "--runs", str(runs), "--weights", str(weights)]) == 0
+    assert main(["gate", "--config", str(first), "--runs", str(runs), "--exclude", "south"]) == 0
+    with pytest.raises(SettingsError, match="without gate_fine-without-south"):
+        evaluate_gate(runs, weights, results)
+    assert main(["gate", "--config", str(second), "--runs", str(runs), "--exclude", "south"]) == 0
+    figures = evaluate_gate(runs, weights, results)
+    assert set(figures) == {"thresholds", "shipped", "south"}
+    assert figures["south"]["films"] == 14
+    gate = Gate.load(weights)
+    assert [card.name for card, _ in gate.nets] == ["gate", "gate_fine"]
+    assert read_card("gate", weights).settings["beside"] == {
+        "gate_fine": read_card("gate_fine", weights).sha256
+    }
+    assert asdict(gate.thresholds) == figures["thresholds"]
+    assert "Never shown south" in (results / "gate.md").read_text()

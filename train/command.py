@@ -325,6 +325,13 @@ def _compare_thresholds(options: argparse.Namespace) -> int:
     return 0
 
 
+# Nets that are measured together, by their architecture.
+_EVALUATED_AS = {
+    "lung_unet": "lungs", "severity": "severity", "zone_model": "severity", "opacity_finder": "severity",
+    "ct_lesion": "ct_lesion", "gate": "gate",
+}  # fmt: skip
+
+
 def _take(options: argparse.Namespace) -> int:
     import shutil
 
@@ -336,7 +343,8 @@ def _take(options: argparse.Namespace) -> int:
         card = read_card(name, options.runs / name)
         for ending in ("safetensors", "json"):
             shutil.copyfile(options.runs / name / f"{name}.{ending}", folder / f"{name}.{ending}")
-        print(f"{folder / name}.safetensors {card.sha256[:12]}; now run: python -m train evaluate {name}")
+        asked = _EVALUATED_AS.get(card.architecture, name)
+        print(f"{folder / name}.safetensors {card.sha256[:12]}; now run: python -m train evaluate {asked}")
     return 0
 
 

@@ -87,7 +87,7 @@ def test_a_start_that_is_another_net_or_knows_too_much_is_refused(gate_config, t
 
 @pytest.mark.slow
 def test_two_nets_are_measured_together_and_thresholds_are_of_both(
-    gate_config, tmp_path, tiny_lungs, monkeypatch
+    gate_config, tmp_path, tiny_lungs, monkeypatch, capsys
 ):
     monkeypatch.setattr(LungFinder, "load", lambda name, folder=None: tiny_lungs)
     runs, weights, results = (tmp_path / name for name in ("runs", "weights", "results"))
@@ -99,6 +99,7 @@ def test_two_nets_are_measured_together_and_thresholds_are_of_both(
     for config in (first, second):
         assert main(["gate", "--config", str(config), "--runs", str(runs)]) == 0
     assert main(["take", "gate", "gate_fine", "--runs", str(runs), "--weights", str(weights)]) == 0
+    assert capsys.readouterr().out.count("now run: python -m train evaluate gate\n") == 2
     assert main(["gate", "--config", str(first), "--runs", str(runs), "--exclude", "south"]) == 0
     with pytest.raises(SettingsError, match="without gate_fine-without-south"):
         evaluate_gate(runs, weights, results)

@@ -117,7 +117,8 @@ def model_facts(name: str, weights: Path = WEIGHTS_FOLDER, results: Path = RESUL
 
 def _beside(card: Card) -> tuple[str, ...]:
     """The nets that look beside the gate's first one."""
-    return tuple(card.settings.get("beside", {}))
+    named = card.settings.get("beside")
+    return tuple(named) if isinstance(named, dict) else ()
 
 
 def weaknesses(facts: ModelFacts) -> list[Weakness]:

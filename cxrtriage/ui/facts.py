@@ -221,7 +221,7 @@ def gate_figures(texts: Texts, facts: ModelFacts) -> None:
     measured = {name: of for name, of in facts.cards[0].figures.items() if name != "thresholds"}
     for name, of in sorted(measured.items(), key=lambda one: one[0] == "shipped"):
         share, number = of["accepted"], of["films"]
-        rows = [[texts["facts_gate_accepted"], f"{100 * share:.1f} %", str(number)]]
+        rows = [[texts["facts_gate_accepted"], f"{100 * share:.1f}\u00a0%", str(number)]]
         signs = {
             **of["recognised"],
             "view": of["view_right"],
@@ -230,13 +230,13 @@ def gate_figures(texts: Texts, facts: ModelFacts) -> None:
             "mirrored": of["mirrored_seen"],
         }
         rows += [
-            [texts.named("gate_sign", sign), f"{100 * found[0]:.1f} %", str(found[1])]
+            [texts.named("gate_sign", sign), f"{100 * found[0]:.1f}\u00a0%", str(found[1])]
             for sign, found in signs.items()
             if found
         ]
         others = {**of["made_up"], **{k: v for k, v in of["others"].items() if k != "all"}}
         rows += [
-            [kind.replace("_", " "), f"{100 * found['not_accepted']:.1f} %", str(found["number"])]
+            [kind.replace("_", " "), f"{100 * found['not_accepted']:.1f}\u00a0%", str(found["number"])]
             for kind, found in others.items()
         ]
         heads = [texts[key] for key in ("facts_gate_what", "facts_share_head", "facts_films")]
@@ -266,13 +266,13 @@ def severity_figures(texts: Texts, facts: ModelFacts) -> None:
                 str(ours["films"]),
                 f"{ours['mae']:.2f} ({low:.2f}–{high:.2f})",
                 "–" if readers is None else f"{readers:.2f}",
-                "–" if covered is None else f"{100 * covered:.0f} %",
+                "–" if covered is None else f"{100 * covered:.0f}\u00a0%",
             ]
         )
     heads = ("facts_scale", "facts_films", "facts_our_error", "facts_readers_error", "facts_covered")
     content = fact_table([texts[key] for key in heads], rows) + foot(texts["facts_severity_foot"])
     still = [
-        [source, str(of["films"]), f"{100 * of['stay_at_0']:.0f} %"]
+        [source, str(of["films"]), f"{100 * of['stay_at_0']:.0f}\u00a0%"]
         for source, of in figures.get("without_opacity", {}).items()
     ]
     if still:
@@ -293,7 +293,7 @@ def _by_source(texts: Texts, facts: ModelFacts, of: dict[str, Any]) -> str:
                 str(films["with"]),
                 str(films["without"]),
                 _interval(auroc) if auroc else "–",
-                "–" if flagged is None else f"{100 * flagged:.0f} %",
+                "–" if flagged is None else f"{100 * flagged:.0f}\u00a0%",
             ]
         )
     keys = ("facts_source", "facts_with", "facts_without", "facts_auroc_head", "facts_flagged")

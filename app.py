@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from cxrtriage.ui.framed import FRAMED
+from cxrtriage.ui.framed import ASKED_FOR, FRAMED
 from cxrtriage.ui.texts import Texts
 from cxrtriage.ui.uploads import keep_uploads_in_memory
 
@@ -26,4 +26,6 @@ page = st.navigation(
 title, caution = escape(texts["title"]), escape(texts["caution"])
 st.html(f'<div class="cx-header"><b>{title}</b><span role="note">{caution}</span></div>')
 st.session_state[FRAMED] = True
+if asked_for := st.session_state.pop(ASKED_FOR, None):
+    st.switch_page(asked_for)
 page.run()

@@ -8,7 +8,7 @@ from cxrtriage.ui.framed import framed_texts
 from cxrtriage.ui.panels import problem
 from cxrtriage.weights import WeightsError
 
-texts = framed_texts()
+texts = framed_texts("pages/ct_series.py")
 session = ct_session()
 with st.container(key="ct_top"):
     ct_panel.series_row(texts, session)

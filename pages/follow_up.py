@@ -8,7 +8,7 @@ from cxrtriage.ui.framed import framed_texts
 from cxrtriage.ui.panels import card, problem
 from cxrtriage.weights import WeightsError
 
-texts = framed_texts()
+texts = framed_texts("pages/follow_up.py")
 course = session_course()
 with st.container(key="course_top"):
     follow_up.course_row(texts, course)

@@ -9,7 +9,7 @@ from cxrtriage.ui.framed import framed_texts
 from cxrtriage.ui.panels import problem
 from cxrtriage.weights import WeightsError
 
-texts = framed_texts()
+texts = framed_texts("pages/model_facts.py")
 with st.container(key="facts"):
     names = model_names()
     if not names:

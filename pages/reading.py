@@ -18,7 +18,7 @@ from cxrtriage.ui.viewer import current_adjustment, film_viewer
 from cxrtriage.ui.writing import is_open_question, writing_panel
 from cxrtriage.weights import WeightsError
 
-texts = framed_texts()
+texts = framed_texts("pages/reading.py")
 with st.container(key="top"):  # one place for what comes and goes, so that nothing below is mounted anew
     opened = open_film(texts)
     film = opened.film if opened else None

@@ -5,7 +5,7 @@ import streamlit as st
 from cxrtriage.ui import threshold_bench
 from cxrtriage.ui.framed import framed_texts
 
-texts = framed_texts()
+texts = framed_texts("pages/thresholds.py")
 with st.container(key="bench"):
     threshold_bench.bench_row(texts)
     on_bench = threshold_bench.on_the_bench(texts)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cxrtriage.weights import WEIGHTS_FOLDER
 from tests.browser.acting import go_to, wait_until_still
+from tests.browser.conftest import start_server
 
 pytestmark = [
     pytest.mark.browser,
@@ -38,3 +40,15 @@ def test_a_page_opened_by_its_own_address_never_stands_without_the_caution(tab: 
     tab.goto(f"{served('app.py')}/model_facts")
     tab.wait_for_selector(".cx-header")
     assert "Not a medical device" in tab.locator(".cx-header span").inner_text()
+
+
+def test_who_comes_first_to_a_server_by_a_pages_own_address_gets_that_page(tab: Any, tmp_path: Path):
+    server, address = start_server("app.py", tmp_path / "server.log")
+    try:
+        tab.goto(f"{address}/model_facts")
+        tab.wait_for_selector(CARD)
+        assert "Not a medical device" in tab.locator(".cx-header span").inner_text()
+        assert tab.url == f"{address}/model_facts"
+    finally:
+        server.terminate()
+        server.wait()

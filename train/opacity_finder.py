@@ -11,7 +11,7 @@ the chance of a zone where it marks something; of one that learnt from ill films
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,8 @@ from cxrtriage import nets
 from cxrtriage.nets.opacities import OpacityNet, OpacityOutputs
 from cxrtriage.nets.registry import OPACITY_FINDER
 from cxrtriage.nets.severity import ZONES
-from cxrtriage.reading.severity import marked_map, raised
+from cxrtriage.reading.severity import likelier, marked_map
+from cxrtriage.reading.severity_card import LONE_FINDER
 from cxrtriage.weights import Card, load_net, read_card, save_net, write_card
 from train.films import CACHE, cached_images
 from train.findings import read_findings
@@ -45,10 +46,9 @@ from train.trainer import drawn_loader, last_state, trainer_of
 
 # The greatest number pasted into a film: one opacity must be found alone, and a lung full of them too.
 _MOST = (1, 1, 2, 4, 8)
-# From these chances on it raises a zone's, and a place's of the map; chosen on scored and drawn films that
-# neither it nor the severity nets had seen and on normal validation films. A share in the log odds costs more
-# nearness to the readers and more normal films.
-LEAST, MAP_LEAST = 0.5, 0.27
+# From this chance on it raises a place's of the map; chosen on drawn films that neither it nor the severity
+# nets had seen and on normal validation films.
+MAP_LEAST = 0.27
 # What it says against a lesion lowers a place's chance by this share of its log odds, chosen on the same
 # films: the severity nets' coarse map spreads over what it does not mark. All of it points better and says
 # too little.
@@ -56,14 +56,12 @@ MAP_AGAINST = 0.5
 # Between the seeds of several trainings of one net; those of the folds lie between.
 _APART = 100
 # What its card says of it.
-_PASTED = "It learnt from opacities that were pasted into films; no disease tells it anything."
-_DRAWN = (
-    "It learnt from opacities pasted into films and from lesions drawn in films of COVID-19, few of others."
-)
-_ILL = (
-    "It learnt from opacities pasted into films and from films known to show {shown} somewhere; no reader "
-    "marked where, so that what it marks is its guess."
-)
+_PASTED = "opacities that were pasted into films"
+_DRAWN = "lesions drawn in films of COVID-19, few of others"
+_SCORED = "films whose zones readers scored"
+_ILL = "films known to show {shown} somewhere"
+_PASTED_ALONE = "; no disease tells it anything"
+_NOWHERE = "; no reader marked where in those, so that what it marks of it is its guess"
 
 
 @dataclass(frozen=True)
@@ -142,12 +140,15 @@ class IllFilms:
     ill: np.ndarray
 
     @classmethod
-    def of(cls, data: SeverityData, settings: OpacitySettings, runs: Path) -> IllFilms:
+    def of(
+        cls, data: SeverityData, settings: OpacitySettings, runs: Path, without: Collection[str] = ()
+    ) -> IllFilms:
+        """`without`: patients whose films are kept out, as those of a fold."""
         rows = [
             row
             for row in read_films(data_folder())
             if row.split == "train" and row.adult is not False and row.source not in settings.exclude
-            and data.lungs[row.file].box is not None
+            and row.patient not in without and data.lungs[row.file].box is not None
         ]  # fmt: skip
         found = read_findings(data_folder(), settings.findings)
         ill = {
@@ -343,7 +344,8 @@ def _trained(
         raise SettingsError("there are no normal training films to paste opacities into.")
     folds = data.folds()
     read = data.scored & (folds >= 0) & (folds != fold) & ~np.isin(sources, settings.exclude)
-    ill = IllFilms.of(data, settings, runs) if settings.ill else None
+    asked = {data.truths[i].row.patient for i in np.flatnonzero((folds == fold) & data.scored)}
+    ill = IllFilms.of(data, settings, runs, asked) if settings.ill else None
     films = OpacityFilms(data, np.flatnonzero(well), settings, np.flatnonzero(read), ill)
     for share, kept, kind in (
         (settings.drawn, films.outlined, "lesions are drawn"),
@@ -411,10 +413,12 @@ def _mean(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def _caution(settings: OpacitySettings) -> str:
-    if settings.ill:
-        shown = " or ".join((*settings.diseases, *settings.findings)).replace("_", " ")
-        return _ILL.format(shown=shown)
-    return _DRAWN if settings.drawn else _PASTED
+    shown = " or ".join((*settings.diseases, *settings.findings)).replace("_", " ")
+    shares = {_DRAWN: settings.drawn, _SCORED: settings.scored, _ILL.format(shown=shown): settings.ill}
+    others = [learnt for learnt, share in shares.items() if share]
+    learnt = ", from ".join([_PASTED, *others[:-1]]) + "".join(f" and from {last}" for last in others[-1:])
+    told = _NOWHERE if settings.ill else "" if others else _PASTED_ALONE
+    return f"It learnt from {learnt}{told}."
 
 
 def _started(settings: OpacitySettings, runs: Path) -> OpacityNet:
@@ -438,21 +442,33 @@ def _started(settings: OpacitySettings, runs: Path) -> OpacityNet:
 
 @dataclass(frozen=True, eq=False)
 class OpacityFinder:
-    """The net of a folder of weights, asked beside the severity nets; `card` None where there is none."""
+    """A net of a folder of weights, asked beside the severity nets; `card` None where there is none.
+
+    One (`LONE_FINDER`) is asked about zones, and has learnt from nothing but pasted opacities, so that every
+    scored film is new to it; one (`OPACITY_FINDER`) about places, and has learnt from lesions drawn.
+    """
 
     card: Card | None
     net: torch.nn.Module | None
 
     @classmethod
-    def load(cls, weights: Path) -> OpacityFinder:
-        if not (weights / f"{OPACITY_FINDER}.json").is_file():
+    def load(cls, weights: Path, name: str = OPACITY_FINDER) -> OpacityFinder:
+        if not (weights / f"{name}.json").is_file():
             return cls(None, None)
-        card = read_card(OPACITY_FINDER, weights)
+        card = read_card(name, weights)
         return cls(card, load_net(card, weights))
 
     @classmethod
+    def of_zones(cls, weights: Path) -> OpacityFinder:
+        """SettingsError where it has learnt from scored films, of which it is asked."""
+        finder = cls.load(weights, LONE_FINDER)
+        if finder.card and finder.learnt_from_readers:
+            raise SettingsError(f"{LONE_FINDER} has learnt from scored films, so that none is new to it.")
+        return finder
+
+    @classmethod
     def by_fold(cls, weights: Path, runs: Path, folds: Iterable[int]) -> dict[int, OpacityFinder]:
-        """The finder to ask about films of each fold, and of the test split (-1).
+        """The finder to ask about places of films of each fold, and of the test split (-1).
 
         One that has learnt from scored films is asked of none of them: the run without the fold is. Where one
         of these is not on this machine, no fold can be asked about, and the test split alone is in it.
@@ -460,30 +476,33 @@ class OpacityFinder:
         shipped = cls.load(weights)
         finders = {-1: shipped}
         for fold in folds:
-            card = shipped.card
-            if card is None or not (card.settings.get("drawn") or card.settings.get("scored")):
+            if shipped.card is None or not shipped.learnt_from_readers:
                 finders[fold] = shipped
                 continue
-            name = _without_fold(card.name, fold)
+            name = _without_fold(shipped.card.name, fold)
             if not (runs / name / f"{name}.json").is_file():
                 return {-1: shipped}
-            own = read_card(name, runs / name)
-            finders[fold] = cls(own, load_net(own, runs / name))
+            finders[fold] = cls.load(runs / name, name)
         return finders
+
+    @property
+    def learnt_from_readers(self) -> bool:
+        settings = self.card.settings if self.card else {}
+        return bool(settings.get("drawn") or settings.get("scored"))
 
     @property
     def checksums(self) -> dict[str, str]:
         """sha256 by name, of one net or none."""
         return {self.card.name: self.card.sha256} if self.card else {}
 
-    def raised(self, array: np.ndarray, film: Tensor, zones: Tensor) -> np.ndarray:
-        """(6,) chances of the others for a film (1, 1, size, size) with its zones (1, size, size), raised by
-        what this net marks."""
+    def likelier(self, array: np.ndarray, film: Tensor, zones: Tensor) -> np.ndarray:
+        """(6,) chances of the others for a film (1, 1, size, size) with its zones (1, size, size), or of this
+        net where they are more."""
         if self.net is None:
             return array
         with torch.inference_mode():
             own = self.net(film, zones).array[0].double().numpy()
-        return raised(array, own, LEAST)
+        return likelier(array, own)
 
     def marked_map(self, chances: np.ndarray, film: Tensor, zones: Tensor) -> np.ndarray:
         """A map of chances (any rows, any columns), raised and lowered place by place by what it marks."""

@@ -6,7 +6,7 @@ Intervals and calibration come from films each net had not seen (its own fold); 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from cxrtriage.reading.severity_card import SCALES, SEVERITY_FILE, SeverityCard,
 from cxrtriage.weights import Card, WeightsError, load_net, read_card
 from train.figures import ROUNDS
 from train.lesion_maps import LesionMap, drawn_lesions, map_by, of_size, table_of_maps
-from train.opacity_finder import LEAST, MAP_AGAINST, MAP_LEAST, OpacityFinder
+from train.opacity_finder import MAP_AGAINST, MAP_LEAST, OpacityFinder
 from train.pasting import SHAPES, paste_opacities
 from train.pointing import pointed
 from train.settings import SettingsError
@@ -81,31 +81,25 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
     data = SeverityData(settings, runs)
     folds = data.folds()
     nets = {int(card.settings["fold"]) - 1: load_net(card, weights) for card in cards}
-    zone_models, finders = ZoneModels(data, weights), OpacityFinder.by_fold(weights, runs, nets)
+    zone_models, lone = ZoneModels(data, weights), OpacityFinder.of_zones(weights)
+    finders = OpacityFinder.by_fold(weights, runs, nets)
     finder = finders[-1]
-    together = said_by(data, {-1: list(nets.values())}, folds, zone_models, finders)
-    kept = None
-    if set(nets) <= set(finders):
-        unseen = said_by(data, {fold: [net] for fold, net in nets.items()}, folds, zone_models, finders)
-        told = fit_told(unseen[1], data, unseen[0])
-        held = _scored(data, unseen, told)
-        of_unseen = {part: error_figures(held, part) for part in PARTS}
-        widths = {name: interval_widths(held, name) for name in SCALES}
-    else:
-        kept = _measured_before(weights, cards, zone_models, finder)
-        told = Told(kept.array, kept.least_chance, kept.slopes)
-        of_unseen, widths = kept.figures["unseen"], kept.widths
+    beside = zone_models, lone
+    together = said_by(data, {-1: list(nets.values())}, folds, *beside)
+    unseen = said_by(data, {fold: [net] for fold, net in nets.items()}, folds, *beside)
+    told = fit_told(unseen[1], data, unseen[0])
+    held = _scored(data, unseen, told)
     test = _scored(data, together, told)
     figures = {
         "ours": {part: error_figures(test, part) for part in PARTS},
-        "unseen": of_unseen,
+        "unseen": {part: error_figures(held, part) for part in PARTS},
         "readers": readers_errors([truth for truth in data.truths if len(truth.brixia) == 2]),
         "category": category_accuracy(test),
         "without_opacity": without_opacity(data, together, told),
         "pasted": {
             name: pasted_zones(
                 data,
-                array_by(list(nets.values()), zone_models, finder),
+                array_by(list(nets.values()), *beside),
                 shapes,
                 told,
                 films=_PASTED,
@@ -116,13 +110,14 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
         "map": drawn_lesions(data, {fold: [net] for fold, net in nets.items()}, folds, finders),
         "by_extent": by_extent(test),
     }
-    if kept is not None:
+    if not set(nets) <= set(finders):
+        before = _maps_measured_before(weights, cards, finder)
         for name, parts in figures["map"].items():
-            parts["unseen"] = kept.figures["map"][name]["unseen"]
+            parts["unseen"] = before[name]["unseen"]
     card = SeverityCard(
         {card.name: card.sha256[:12] for card in cards},
         told.scaling,
-        widths,
+        {name: interval_widths(held, name) for name in SCALES},
         {**figures, "coverage": {}},
         (
             "Learnt from 250 or so scored films of published COVID-19 cases and few of other diseases.",
@@ -133,8 +128,8 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
         {name: digits[:12] for name, digits in zone_models.checksums.items()},
         zone_models.share,
         zone_models.array_share,
+        {name: digits[:12] for name, digits in lone.checksums.items()},
         {name: digits[:12] for name, digits in finder.checksums.items()},
-        LEAST,
         MAP_LEAST,
         MAP_AGAINST,
     )
@@ -151,22 +146,21 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
     return figures
 
 
-def _measured_before(
-    weights: Path, cards: Sequence[Card], zone_models: ZoneModels, finder: OpacityFinder
-) -> SeverityCard:
-    """What was measured of the very same nets, joined in the same way, on films unseen, where the finder's
-    nets without a fold are on another machine. SettingsError where it is not known."""
-    together = {card.name: card.sha256 for card in cards} | zone_models.checksums | finder.checksums
+def _maps_measured_before(weights: Path, cards: Sequence[Card], finder: OpacityFinder) -> dict[str, Any]:
+    """What was measured of the maps of the very same nets, joined in the same way, on films unseen, where the
+    finder's nets without a fold are on another machine. SettingsError where it is not known."""
     try:
         before = read_severity_card(weights)
     except WeightsError as error:
         raise SettingsError(f"{_NO_FOLDS} {error}") from error
-    same = {name: digits[:12] for name, digits in together.items()}
-    joined = (LEAST, MAP_LEAST, MAP_AGAINST)
-    if before is None or (before.checksums, before.opacity_finder_joined) != (same, joined):
+    ours = {card.name: card.sha256[:12] for card in cards}
+    marks = {name: digits[:12] for name, digits in finder.checksums.items()}
+    asked = (ours, marks, (MAP_LEAST, MAP_AGAINST))
+    if before is None or (before.members, before.opacity_finder, before.opacity_finder_joined) != asked:
         raise SettingsError(_NO_FOLDS)
-    print("Figures of films unseen and what is fitted on them are kept as they were measured.", flush=True)
-    return before
+    print("Figures of the maps of films unseen are kept as they were measured.", flush=True)
+    maps: dict[str, Any] = before.figures["map"]
+    return maps
 
 
 Said = tuple[np.ndarray, dict[str, np.ndarray]]
@@ -177,10 +171,10 @@ def said_by(
     nets: dict[int, list[torch.nn.Module]],
     folds: np.ndarray,
     zone_models: ZoneModels,
-    finders: Mapping[int, OpacityFinder],
+    lone: OpacityFinder,
 ) -> Said:
     """Index of the films of these folds (all scored, well ones of val and test), and what nets, zone models
-    and the opacity finder of the fold say together, as a film is read."""
+    and the finder of zones say together, as a film is read."""
     well = data.split("val", "test") & ~data.scored
     index = np.flatnonzero(np.isin(folds, list(nets)) & (data.scored | well))
     parts: dict[str, list[np.ndarray]] = {"array": [], "brixia": [], "extent": [], "opacity": []}
@@ -193,7 +187,7 @@ def said_by(
     outputs = {part: np.array(values) for part, values in parts.items()}
     outputs = zone_models.mixed_with(outputs, index, folds)
     array = [
-        finders[int(folds[number])].raised(said, *_asked(data, number))
+        lone.likelier(said, *_asked(data, number))
         for number, said in zip(index, outputs["array"], strict=True)
     ]
     return index, {**outputs, "array": np.array(array).reshape(outputs["array"].shape)}
@@ -405,7 +399,7 @@ def by_extent(scored: Scored) -> dict[str, Any]:
 def array_by(
     nets: Sequence[torch.nn.Module],
     zone_models: ZoneModels | None = None,
-    finder: OpacityFinder | None = None,
+    lone: OpacityFinder | None = None,
 ) -> Callable[[torch.Tensor, torch.Tensor], np.ndarray]:
     """What all of these together say of a film (1, 1, size, size) with its zones: (6,) chances."""
 
@@ -414,7 +408,7 @@ def array_by(
             said = torch.stack([net(film, zones).array[0] for net in nets]).double().mean(dim=0).numpy()
         if zone_models is not None and zone_models.cards:
             said = mixed_chances(said, zone_models.array(film, zones), zone_models.array_share)
-        return np.asarray(said) if finder is None else finder.raised(said, film, zones)
+        return np.asarray(said) if lone is None else lone.likelier(said, film, zones)
 
     return array
 

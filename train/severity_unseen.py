@@ -31,7 +31,7 @@ def severity_checksums(weights: Path) -> dict[str, str]:
     return {
         **severity_nets(weights),
         **zone_model_checksums(weights),
-        **OpacityFinder.load(weights).checksums,
+        **OpacityFinder.of_zones(weights).checksums,
     }
 
 
@@ -42,11 +42,7 @@ def unseen_scores(weights: Path, runs: Path) -> dict[str, Scored]:
     nets = {int(card.settings["fold"]) - 1: load_net(card, weights) for card in cards}
     data = SeverityData(settings_of_card(cards[0]), runs)
     folds = data.folds()
-    finders = OpacityFinder.by_fold(weights, runs, nets)
-    if set(finders) == {-1}:
-        # Its nets without a fold are elsewhere: it is left out, since it hardly moves these scales.
-        finders = dict.fromkeys((-1, *nets), OpacityFinder(None, None))
-    beside = ZoneModels(data, weights), finders
+    beside = ZoneModels(data, weights), OpacityFinder.of_zones(weights)
     index, parts = said_by(data, {fold: [net] for fold, net in nets.items()}, folds, *beside)
     said = {scale: np.full(len(index), np.nan) for scale in SCALES}
     for fold in nets:

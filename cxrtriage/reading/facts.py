@@ -83,7 +83,7 @@ def model_names(weights: Path = WEIGHTS_FOLDER) -> tuple[str, ...]:
         first: tuple[str, ...] = (ENSEMBLE,)
     except WeightsError:
         first = ()
-    # Severity nets, zone models and the opacity finder read together and are told of together, as the gate's
+    # Severity nets, zone models and the opacity finders read together and are told of together, as the gate's
     # nets are under the name of the first.
     parts = {name for name, card in cards.items() if card.architecture in _OF_SEVERITY}
     parts |= {name for card in cards.values() for name in _beside(card)}

@@ -13,6 +13,7 @@ import torch
 
 from cxrtriage.film.film import Film
 from cxrtriage.nets.classifier import FilmClassifier
+from cxrtriage.nets.opacities import OpacityOutputs
 from cxrtriage.nets.severity import BRIXIA_ZONE, EXTENT, OPACITY, ZONES, ScaleOutputs
 from cxrtriage.reading.assessment import Brixia, Category, LungsSeen, Severity, Zones
 from cxrtriage.reading.input_form import InputForm
@@ -78,6 +79,28 @@ class ZoneReader:
         return said
 
 
+@dataclass(frozen=True, eq=False)
+class Finder:
+    """A net that marks opacities."""
+
+    card: Card
+    net: torch.nn.Module
+
+    @classmethod
+    def load(cls, name: str, folder: Path) -> Finder:
+        """WeightsError where it is missing or damaged."""
+        card = read_card(name, folder)
+        return cls(card, load_net(card, folder))
+
+    def look(self, films: torch.Tensor, zones: torch.Tensor) -> OpacityOutputs:
+        """Films (films, 1, size, size) and their zone numbers -> chances of zones and marks; WeightsError
+        where it gives no number."""
+        said: OpacityOutputs = self.net(films, zones)
+        for each in (said.array, said.map):
+            need_numbers(each, self.card.name)
+        return said
+
+
 @dataclass(frozen=True)
 class Told:
     """How outputs become scores: scaling of the array, the least chance of a zone that counts, slopes of the
@@ -115,11 +138,14 @@ class SeverityReader:
         cards: list[Card],
         nets: list[torch.nn.Module],
         zone_readers: Sequence[ZoneReader] = (),
-        finder: tuple[Card, torch.nn.Module] | None = None,
+        lone_finder: Finder | None = None,
+        finder: Finder | None = None,
     ) -> None:
-        self.card, self.nets, self.zone_readers, self.finder = card, nets, zone_readers, finder
+        self.card, self.nets, self.zone_readers = card, nets, zone_readers
+        self.lone_finder, self.finder = lone_finder, finder
         self.net_cards = cards
-        self.cards = [*cards, *(one.card for one in zone_readers), *([finder[0]] if finder else [])]
+        finders = [one.card for one in (lone_finder, finder) if one]
+        self.cards = [*cards, *(one.card for one in zone_readers), *finders]
         with parts_of(cards[0]):
             self.form = InputForm.from_dict(cards[0].input)
         if any(other.input != cards[0].input for other in self.cards):
@@ -133,15 +159,18 @@ class SeverityReader:
             return None
         cards = [read_card(name, folder) for name in card.members]
         zone_readers = [ZoneReader.load(name, folder) for name in card.zone_models]
-        finders = [read_card(name, folder) for name in card.opacity_finder]
+        lone, finder = (
+            next((Finder.load(name, folder) for name in names), None)
+            for names in (card.lone_finder, card.opacity_finder)
+        )
+        finders = [one.card for one in (lone, finder) if one]
         for one in [*cards, *(reader.card for reader in zone_readers), *finders]:
             if not one.sha256.startswith(card.checksums[one.name]):
                 raise WeightsError(
                     "weights_damaged",
                     f"{one.name} is not the net that was measured for severity; fetch the weights again.",
                 )
-        finder = (finders[0], load_net(finders[0], folder)) if finders else None
-        return cls(card, cards, [load_net(one, folder) for one in cards], zone_readers, finder)
+        return cls(card, cards, [load_net(one, folder) for one in cards], zone_readers, lone, finder)
 
     @property
     def lungs(self) -> dict[str, str]:
@@ -151,7 +180,7 @@ class SeverityReader:
     @property
     def name(self) -> str:
         """Of the nets that the map comes from."""
-        return "+".join(card.name for card in [*self.net_cards, *([self.finder[0]] if self.finder else [])])
+        return "+".join(card.name for card in [*self.net_cards, *([self.finder.card] if self.finder else [])])
 
     def look(self, picture: np.ndarray, zones: np.ndarray) -> SeverityScores:
         """(size, size) uint8 in the input form, and its zone numbers -> mean of the nets' outputs."""
@@ -159,7 +188,8 @@ class SeverityReader:
         with torch.no_grad():
             said = [net(inputs, numbers) for net in self.nets]
             of_zones = [reader.look(inputs, numbers) for reader in self.zone_readers]
-            marked = self.finder[1](inputs, numbers) if self.finder else None
+            lone = self.lone_finder.look(inputs, numbers) if self.lone_finder else None
+            marked = self.finder.look(inputs, numbers) if self.finder else None
         for card, one in zip(self.net_cards, said, strict=True):
             for part in ("map", *SAID):
                 need_numbers(getattr(one, part), card.name)
@@ -173,11 +203,9 @@ class SeverityReader:
                 mean[part] = mixed(mean[part], _mean(of_zones, part), share)
             mean["array"] = mixed_chances(mean["array"], _mean(of_zones, "array"), of_array)
         chances = torch.stack([one.map[0].sigmoid() for one in said]).mean(dim=0).numpy()
-        if self.finder and marked is not None:
-            for each in (marked.array, marked.map):
-                need_numbers(each, self.finder[0].name)
-            least = self.card.opacity_finder_least
-            mean["array"] = raised(mean["array"], marked.array[0].double().numpy(), least)
+        if lone is not None:
+            mean["array"] = likelier(mean["array"], lone.array[0].double().numpy())
+        if marked is not None:
             chances = marked_map(
                 chances,
                 marked.map[0].sigmoid().numpy(),
@@ -226,10 +254,15 @@ def mixed_chances(of_nets: np.ndarray, of_zone_models: np.ndarray, share: float)
     return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))
 
 
-def raised(chances: np.ndarray, marked: np.ndarray, least: float, against: float = 0.0) -> np.ndarray:
-    """Chances (any shape, 0..1), raised by the log odds of what the opacity finder marks beyond those of
-    `least`, and lowered by the share `against` of those by which it stays below: it sees a lone nodule, but
-    not all that is ill, so that what it does not mark says little of a place and nothing of a zone."""
+def likelier(chances: np.ndarray, marked: np.ndarray) -> np.ndarray:
+    """Chances of zones (any shape, 0..1), or what the lone finder says where that is more: it sees a lone
+    nodule, but not all that is ill, so that what it does not find says nothing of a zone."""
+    return np.maximum(chances, marked)
+
+
+def raised(chances: np.ndarray, marked: np.ndarray, least: float, against: float) -> np.ndarray:
+    """Chances of places (any shape, 0..1), raised by the log odds of what the opacity finder marks beyond
+    those of `least`, and lowered by the share `against` of those by which it stays below."""
     beyond = _logits(marked) - _logits(np.asarray(least))
     logits = _logits(chances) + np.maximum(beyond, 0) + against * np.minimum(beyond, 0)
     return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))

@@ -11,7 +11,9 @@ from cxrtriage.reading.assessment import Scale
 from cxrtriage.weights import WEIGHTS_FOLDER, WeightsError
 
 SEVERITY_FILE = "severity.json"
-_KIND = "cxrtriage/severity/2"
+# The net that raises a zone's chance where it finds an opacity that may be the only one.
+LONE_FINDER = "lone_opacity_finder"
+_KIND = "cxrtriage/severity/3"
 # Greatest value of each scale that is told with an interval.
 SCALES = {"array_score": 6.0, "brixia": 18.0, "extent": 8.0, "opacity": 6.0}
 
@@ -27,9 +29,10 @@ class SeverityCard:
     the zone, or any zone, is affected, so that a film without opacity is told to have little.
     `least_chance`: a zone's chance below it does not count in the array score. `zone_models`: linear models
     on the maps of other nets, like `members`, their share in Brixia, extent and opacity, and that in the
-    array, 0..1. `opacity_finder`: the net that marks opacities, like `members`, or none, and the chances
-    (0..1) from which on what it marks raises a zone's, and a place's of the map;
-    `opacity_finder_map_against`: share (0..1) of its log odds below the latter that lower a place's.
+    array, 0..1. `lone_finder`: the net that knows opacities pasted one by one alone, like `members`, or none;
+    a zone's chance is the greater of its and the others'. `opacity_finder`: the net that marks places, like
+    `members`, or none, and the chance (0..1) from which on what it marks raises a place's of the map;
+    `opacity_finder_map_against`: share (0..1) of its log odds below that which lower it.
     """
 
     members: dict[str, str]
@@ -42,20 +45,20 @@ class SeverityCard:
     zone_models: dict[str, str] = field(default_factory=dict)
     zone_models_share: float = 0.0
     zone_models_array_share: float = 0.0
+    lone_finder: dict[str, str] = field(default_factory=dict)
     opacity_finder: dict[str, str] = field(default_factory=dict)
-    opacity_finder_least: float = 1.0
     opacity_finder_map_least: float = 1.0
     opacity_finder_map_against: float = 0.0
 
     @property
     def checksums(self) -> dict[str, str]:
         """Of all that reads severity, by name."""
-        return {**self.members, **self.zone_models, **self.opacity_finder}
+        return {**self.members, **self.zone_models, **self.lone_finder, **self.opacity_finder}
 
     @property
-    def opacity_finder_joined(self) -> tuple[float, float, float]:
-        """By what rule the finder's marks are joined to what the others say."""
-        return self.opacity_finder_least, self.opacity_finder_map_least, self.opacity_finder_map_against
+    def opacity_finder_joined(self) -> tuple[float, float]:
+        """By what rule the finder's marks are joined to the map of the others."""
+        return self.opacity_finder_map_least, self.opacity_finder_map_against
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -70,8 +73,8 @@ class SeverityCard:
             "zone_models": self.zone_models,
             "zone_models_share": self.zone_models_share,
             "zone_models_array_share": self.zone_models_array_share,
+            "lone_finder": self.lone_finder,
             "opacity_finder": self.opacity_finder,
-            "opacity_finder_least": self.opacity_finder_least,
             "opacity_finder_map_least": self.opacity_finder_map_least,
             "opacity_finder_map_against": self.opacity_finder_map_against,
         }
@@ -81,17 +84,16 @@ class SeverityCard:
         if values["schema"] != _KIND or set(values["widths"]) != set(SCALES) or not values["members"]:
             raise ValueError(f"not a {_KIND}")
         zone_models = dict(values.get("zone_models", {}))
-        finder = dict(values.get("opacity_finder", {}))
-        together = {**values["members"], **zone_models, **finder}
+        lone, finder = (dict(values.get(name, {})) for name in ("lone_finder", "opacity_finder"))
+        together = {**values["members"], **zone_models, **lone, **finder}
         if not all(isinstance(digits, str) for digits in together.values()):
             raise TypeError("a member has no checksum")
         shares = [float(values[name]) for name in ("zone_models_share", "zone_models_array_share")]
-        least = float(values.get("opacity_finder_least", 1.0))
-        of_map = float(values.get("opacity_finder_map_least", least))
+        least = float(values.get("opacity_finder_map_least", 1.0))
         against = float(values.get("opacity_finder_map_against", 0.0))
-        chances = all(0 < chance <= 1 for chance in (least, of_map)) and 0 <= against <= 1
-        if not all(0 <= share < 1 for share in shares) or not chances or len(finder) > 1:
-            raise ValueError("a share or chance is not in 0..1, or there are two opacity finders")
+        chances = 0 < least <= 1 and 0 <= against <= 1
+        if not all(0 <= share < 1 for share in shares) or not chances or max(len(lone), len(finder)) > 1:
+            raise ValueError("a share or chance is not in 0..1, or there are two finders of a kind")
         factor, shift = values["array"]
         return cls(
             dict(values["members"]),
@@ -107,9 +109,9 @@ class SeverityCard:
             zone_models,
             shares[0] if zone_models else 0.0,
             shares[1] if zone_models else 0.0,
+            lone,
             finder,
             least,
-            of_map,
             against,
         )
 

@@ -14,7 +14,7 @@ from cxrtriage.nets.gate import KINDS
 from cxrtriage.nets.lungs import LUNG_CONVENTIONS
 from cxrtriage.reading.ensemble import Ensemble, write_ensemble
 from cxrtriage.reading.input_form import InputForm
-from cxrtriage.reading.severity_card import SCALES, SEVERITY_FILE, SeverityCard
+from cxrtriage.reading.severity_card import LONE_FINDER, SCALES, SEVERITY_FILE, SeverityCard
 from cxrtriage.weights import Calibration, Card, OperatingPoint, save_net, write_card
 
 CLASSES = ("tuberculosis", "covid19", "other_infection")
@@ -129,29 +129,38 @@ def write_constant_zone_model(folder: Path, share: float) -> None:
 
 
 def write_constant_finder(
-    folder: Path, chance: float, least: float, map_least: float = 1.0, map_against: float = 0.0
+    folder: Path, chance: float, map_least: float = 1.0, map_against: float = 0.0
 ) -> None:
     """To the small severity nets an opacity finder that marks every place with this chance."""
+    card = SeverityCard.from_dict(json.loads((folder / SEVERITY_FILE).read_text()))
+    card = replace(
+        card,
+        opacity_finder=_constant_marks(folder, "opacity_finder", chance),
+        opacity_finder_map_least=map_least,
+        opacity_finder_map_against=map_against,
+    )
+    (folder / SEVERITY_FILE).write_text(json.dumps(card.to_dict()))
+
+
+def write_constant_lone_finder(folder: Path, chance: float) -> None:
+    """To the small severity nets a finder of lone opacities that gives every zone this chance."""
+    card = SeverityCard.from_dict(json.loads((folder / SEVERITY_FILE).read_text()))
+    card = replace(card, lone_finder=_constant_marks(folder, LONE_FINDER, chance))
+    (folder / SEVERITY_FILE).write_text(json.dumps(card.to_dict()))
+
+
+def _constant_marks(folder: Path, name: str, chance: float) -> dict[str, str]:
+    """First digits of the sha256 of a net of this name that marks every place with this chance, by name."""
     lungs = Card.from_dict(json.loads((folder / "tb_a.json").read_text())).lungs
     options = {"decoder_channels": [16, 16, 8, 8, 8]}
     net = nets.build("opacity_finder", **options)
     torch.nn.init.zeros_(net.net.segmentation_head[0].weight)
     torch.nn.init.constant_(net.net.segmentation_head[0].bias, math.log(chance / (1 - chance)))
-    sha256 = save_net(net, folder / "opacity_finder.safetensors")
+    sha256 = save_net(net, folder / f"{name}.safetensors")
     form = InputForm(size=64, region="lungs").to_dict()
-    write_card(
-        Card("opacity_finder", "opacities", (), "opacity_finder", options, form, sha256, "none", lungs=lungs),
-        folder,
-    )
-    card = SeverityCard.from_dict(json.loads((folder / SEVERITY_FILE).read_text()))
-    card = replace(
-        card,
-        opacity_finder={"opacity_finder": sha256[:12]},
-        opacity_finder_least=least,
-        opacity_finder_map_least=map_least,
-        opacity_finder_map_against=map_against,
-    )
-    (folder / SEVERITY_FILE).write_text(json.dumps(card.to_dict()))
+    card = Card(name, "opacities", (), "opacity_finder", options, form, sha256, "none", lungs=lungs)
+    write_card(card, folder)
+    return {name: sha256[:12]}
 
 
 def write_small_gate(folder: Path) -> None:

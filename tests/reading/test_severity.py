@@ -11,7 +11,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from small_nets import STEPS, write_constant_finder, write_constant_zone_model, write_small_severity
+from small_nets import (
+    STEPS,
+    write_constant_finder,
+    write_constant_lone_finder,
+    write_constant_zone_model,
+    write_small_severity,
+)
 
 from cxrtriage.film.synthetic import draw_film
 from cxrtriage.nets.opacities import OpacityNet, OpacityOutputs
@@ -24,6 +30,7 @@ from cxrtriage.reading.severity import (
     ZoneReader,
     calibrated_array,
     category_of,
+    likelier,
     marked_map,
     mixed_chances,
     raised,
@@ -132,26 +139,31 @@ def test_zone_models_have_their_share_of_the_scales(severity_folder, found):
     assert "zone_model_tb_a" in assessment.versions.weights
 
 
-@pytest.mark.parametrize("chance", [0.1, 0.6])
-def test_the_opacity_finder_raises_the_array_alone_of_the_scores(severity_folder, found, chance):
+@pytest.mark.parametrize("chance", [0.001, 0.6, 0.999])
+def test_the_lone_finder_raises_the_array_alone(severity_folder, found, chance):
     film = draw_film(3, rows=256, columns=200)
-    alone = Triage.load(severity_folder, models=["tb_a"]).assess(film).severity
-    write_constant_finder(severity_folder, chance, 0.25)
-    assessment = Triage.load(severity_folder, models=["tb_a"]).assess(film)
+    before = Triage.load(severity_folder, models=["tb_a"])
+    alone = before.assess(film).severity
+    write_constant_lone_finder(severity_folder, chance)
+    triage = Triage.load(severity_folder, models=["tb_a"])
+    assessment = triage.assess(film)
     both = assessment.severity
-    told = raised(np.array(alone.array), np.full((3, 2), chance), 0.25)
-    assert np.array(both.array) == pytest.approx(told, abs=0.01)
+    assert np.array(both.array) == pytest.approx(np.maximum(np.array(alone.array), chance), abs=0.01)
     assert (both.extent, both.opacity, both.brixia) == (alone.extent, alone.opacity, alone.brixia)
-    assert "opacity_finder" in assessment.versions.weights
+    assert "lone_opacity_finder" in assessment.versions.weights
+    assert (triage.severity_map(film).map == before.severity_map(film).map).all()
 
 
 @pytest.mark.parametrize(("chance", "against"), [(0.1, 0.0), (0.1, 0.5), (0.6, 0.5)])
 def test_the_map_follows_what_the_opacity_finder_marks(severity_folder, found, chance, against):
     film = draw_film(3, rows=256, columns=200)
-    alone = Triage.load(severity_folder, models=["tb_a"]).severity_map(film)
+    before = Triage.load(severity_folder, models=["tb_a"])
+    alone = before.severity_map(film)
     assert "opacity_finder" not in alone.net
-    write_constant_finder(severity_folder, chance, 0.9, 0.25, against)
-    both = Triage.load(severity_folder, models=["tb_a"]).severity_map(film)
+    write_constant_finder(severity_folder, chance, 0.25, against)
+    triage = Triage.load(severity_folder, models=["tb_a"])
+    both = triage.severity_map(film)
+    assert triage.assess(film).severity == before.assess(film).severity
     assert both.net == f"{alone.net}+opacity_finder"
     assert (both.map[alone.map == 0] == 0).all()
     # The edge of the lungs is as fine as the input, of which one place is some pixels of the film.
@@ -162,22 +174,31 @@ def test_the_map_follows_what_the_opacity_finder_marks(severity_folder, found, c
     assert both.map[deep] == pytest.approx(told, abs=0.02)
 
 
-def test_another_opacity_finder_than_the_one_measured_is_refused(severity_folder):
-    write_constant_finder(severity_folder, 0.6, 0.25)
+@pytest.mark.parametrize(
+    ("write", "field", "name"),
+    [
+        (write_constant_finder, "opacity_finder", "opacity_finder"),
+        (write_constant_lone_finder, "lone_finder", "lone_opacity_finder"),
+    ],
+)
+def test_another_finder_than_the_one_measured_is_refused(severity_folder, write, field, name):
+    write(severity_folder, 0.6)
     card = read_severity_card(severity_folder)
-    other = replace(card, opacity_finder={"opacity_finder": "0" * 12})
-    (severity_folder / SEVERITY_FILE).write_text(json.dumps(other.to_dict()))
-    with pytest.raises(WeightsError, match="opacity_finder is not the net that was measured"):
+    (severity_folder / SEVERITY_FILE).write_text(
+        json.dumps(replace(card, **{field: {name: "0" * 12}}).to_dict())
+    )
+    with pytest.raises(WeightsError, match=f"{name} is not the net that was measured"):
         SeverityReader.load(severity_folder)
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"opacity_finder_least": 0.0},
+        {"opacity_finder_map_least": 0.0},
         {"opacity_finder_map_least": 1.5},
         {"opacity_finder_map_against": -0.1},
         {"opacity_finder": {"a": "1", "b": "2"}},
+        {"lone_finder": {"a": "1", "b": "2"}},
     ],
 )
 def test_an_impossible_share_or_two_finders_are_damage(severity_folder, change):
@@ -187,11 +208,12 @@ def test_an_impossible_share_or_two_finders_are_damage(severity_folder, change):
         read_severity_card(severity_folder)
 
 
+@pytest.mark.parametrize("write", [write_constant_finder, write_constant_lone_finder])
 @pytest.mark.parametrize("part", ["array", "map"])
 def test_an_opacity_finder_that_gives_no_number_fails_severity_alone(
-    severity_folder, found, monkeypatch, part
+    severity_folder, found, monkeypatch, part, write
 ):
-    write_constant_finder(severity_folder, 0.6, 0.25)
+    write(severity_folder, 0.6)
     triage = Triage.load(severity_folder, models=["tb_a"])
     said = {"array": torch.zeros(1, 6), "map": torch.zeros(1, 64, 64)}
     nothing = OpacityOutputs(**{**said, part: torch.full_like(said[part], torch.nan)})
@@ -225,7 +247,7 @@ def test_a_zone_model_that_gives_no_number_fails_severity_alone(severity_folder,
     assert "severity_failed" in assessment.codes
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": "cxrtriage/severity/2", "widths": {}}'])
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": "cxrtriage/severity/3", "widths": {}}'])
 def test_a_damaged_file_is_one_sentence(severity_folder, text):
     (severity_folder / SEVERITY_FILE).write_text(text)
     triage = Triage.load(severity_folder, models=["tb_a"])
@@ -268,18 +290,22 @@ def test_chances_are_mixed_by_their_log_odds():
     assert mixed_chances(np.array([0.9]), np.array([0.5]), 0.0) == pytest.approx([0.9])
 
 
+def test_of_a_zone_the_greater_chance_is_told():
+    assert likelier(np.array([0.2, 0.5]), np.array([0.9, 0.1])).tolist() == [0.9, 0.5]
+
+
 def test_what_is_marked_raises_a_chance_and_what_is_not_says_nothing():
     chances = np.array([0.2, 0.5, 0.9])
-    assert raised(chances, np.array([0.1, 0.27, 0.0]), 0.27) == pytest.approx(chances)
+    assert raised(chances, np.array([0.1, 0.27, 0.0]), 0.27, 0.0) == pytest.approx(chances)
     odds = chances / (1 - chances) * (0.6 / 0.4) / (0.27 / 0.73)
-    assert raised(chances, np.full(3, 0.6), 0.27) == pytest.approx(odds / (1 + odds))
+    assert raised(chances, np.full(3, 0.6), 0.27, 0.0) == pytest.approx(odds / (1 + odds))
 
 
 def test_what_is_not_marked_can_say_something_against_a_chance():
     chances = np.array([0.2, 0.5, 0.9])
     against = chances / (1 - chances) * ((0.1 / 0.9) / (0.27 / 0.73)) ** 0.5
     assert raised(chances, np.full(3, 0.1), 0.27, 0.5) == pytest.approx(against / (1 + against))
-    assert (raised(chances, np.full(3, 0.6), 0.27, 0.5) == raised(chances, np.full(3, 0.6), 0.27)).all()
+    assert (raised(chances, np.full(3, 0.6), 0.27, 0.5) == raised(chances, np.full(3, 0.6), 0.27, 0.0)).all()
 
 
 def test_a_map_is_raised_and_lowered_place_by_place_and_as_fine_as_what_is_marked():

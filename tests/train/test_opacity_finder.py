@@ -14,17 +14,19 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from cxrtriage.reading.facts import model_facts, model_names
-from cxrtriage.reading.severity import SeverityReader, raised
-from cxrtriage.weights import load_net, read_card
+from cxrtriage.reading.severity import SeverityReader
+from cxrtriage.reading.severity_card import LONE_FINDER
+from cxrtriage.weights import load_net, read_card, write_card
 from train.command import main
 from train.manifest import read_films
 from train.opacity_finder import (
-    LEAST,
+    MAP_LEAST,
     IllFilms,
     OpacityFilms,
     OpacityFinder,
     OpacityLearner,
     OpacitySettings,
+    _caution,
     read_opacity_settings,
     train_opacities,
 )
@@ -55,7 +57,12 @@ def test_a_finder_is_trained_measured_and_read_with(
     monkeypatch.setattr("cxrtriage.weights.WEIGHTS_FOLDER", weights)
     assert main(["severity", "--config", str(severity_config), "--runs", str(runs)]) == 0
     assert main(["opacities", "--config", str(opacity_config), "--runs", str(runs)]) == 0
-    names = ["severity_1", "severity_2", "opacity_finder"]
+    lone_config = opacity_config.with_name("lone.yaml")
+    lone_config.write_text(
+        yaml.safe_dump({**yaml.safe_load(opacity_config.read_text()), "name": LONE_FINDER, "seed": 2})
+    )
+    assert main(["opacities", "--config", str(lone_config), "--runs", str(runs)]) == 0
+    names = ["severity_1", "severity_2", "opacity_finder", LONE_FINDER]
     assert main(["take", *names, "--runs", str(runs), "--weights", str(weights)]) == 0
     card = read_card("opacity_finder", weights)
     assert {row["source"] for row in card.training_data} == {"north"}
@@ -63,28 +70,24 @@ def test_a_finder_is_trained_measured_and_read_with(
     assert main(["evaluate", "severity", *folders]) == 0
     reader = SeverityReader.load(weights)
     assert set(reader.card.checksums) == set(names)
-    assert "opacity_finder" not in model_names(weights)
-    assert "opacity_finder" in {card.name for card in model_facts("severity", weights).cards}
-    assert json.loads((weights / "severity.json").read_text())["opacity_finder_least"] == LEAST
+    assert not {"opacity_finder", LONE_FINDER} & set(model_names(weights))
+    assert {"opacity_finder", LONE_FINDER} <= {card.name for card in model_facts("severity", weights).cards}
+    assert json.loads((weights / "severity.json").read_text())["opacity_finder_map_least"] == MAP_LEAST
 
     data = SeverityData(read_severity_settings(severity_config), runs)
-    finder = OpacityFinder.load(weights)
+    lone = OpacityFinder.of_zones(weights)
     nets = {0: [torch.nn.Module()]}
     nets[0][0].forward = lambda film, zones: _constant(0.2)
     folds = np.zeros(len(data.truths), int)
-    alone = said_by(data, nets, folds, ZoneModels(data, weights), _of_all(OpacityFinder(None, None)))
-    beside = said_by(data, nets, folds, ZoneModels(data, weights), _of_all(finder))
+    alone = said_by(data, nets, folds, ZoneModels(data, weights), OpacityFinder(None, None))
+    beside = said_by(data, nets, folds, ZoneModels(data, weights), lone)
     assert (alone[0] == beside[0]).all()
     number = alone[0][0]
     film = torch.from_numpy(data.images[number].astype(np.float32) * data.settings.input.scale_and_shift[0])
     film = film + data.settings.input.scale_and_shift[1]
-    own = finder.net(film[None, None], torch.from_numpy(data.zones[number])[None]).array[0].detach().numpy()
-    assert beside[1]["array"][0] == pytest.approx(raised(alone[1]["array"][0], own, LEAST), abs=1e-5)
+    own = lone.net(film[None, None], torch.from_numpy(data.zones[number])[None]).array[0].detach().numpy()
+    assert beside[1]["array"][0] == pytest.approx(np.maximum(alone[1]["array"][0], own), abs=1e-5)
     assert (alone[1]["brixia"] == beside[1]["brixia"]).all()
-
-
-def _of_all(finder: OpacityFinder) -> dict[int, OpacityFinder]:
-    return dict.fromkeys((-1, 0, 1), finder)
 
 
 def _constant(chance: float):
@@ -137,6 +140,13 @@ def test_a_finder_that_learns_from_scored_films_is_asked_of_none_that_it_saw(
         train_opacities(replace(read_opacity_settings(opacity_config), epochs=2), runs)
     (runs / "opacity_finder-without-fold-2" / "opacity_finder-without-fold-2.json").unlink()
     assert set(OpacityFinder.by_fold(weights, runs, (0, 1))) == {-1}
+    # What raises zones of scored films must not have seen one.
+    (weights / f"{LONE_FINDER}.safetensors").write_bytes(
+        (weights / "opacity_finder.safetensors").read_bytes()
+    )
+    write_card(replace(card, name=LONE_FINDER), weights)
+    with pytest.raises(SettingsError, match="lone_opacity_finder has learnt from scored films"):
+        OpacityFinder.of_zones(weights)
     # Of what has seen the films of a fold no net without them can come.
     monkeypatch.setattr("cxrtriage.weights.WEIGHTS_FOLDER", weights)
     with pytest.raises(SettingsError, match="no fold is new to it"):
@@ -162,7 +172,7 @@ def test_without_the_nets_of_the_folds_what_was_measured_with_them_is_kept(
     (runs / "opacity_finder-without-fold-1" / "opacity_finder-without-fold-1.json").unlink()
     capsys.readouterr()
     assert main(evaluate) == 0
-    assert "are kept as they were measured" in capsys.readouterr().out
+    assert "maps of films unseen are kept as they were measured" in capsys.readouterr().out
     assert ((weights / "severity.json").read_text(), (results / "severity.json").read_text()) == (
         card,
         figures,
@@ -206,6 +216,9 @@ def test_of_ill_films_the_likeliest_zone_alone_is_taught(scored_data, severity_c
     assert found == {
         ("north", "tuberculosis", True): 3, ("south", "tuberculosis", True): 3, ("south", "normal", False): 3,
     }  # fmt: skip
+    # Of a patient who is asked about nothing is learnt, not even that he was ill.
+    away = {row.patient for row in ill.rows if row.source == "north"}
+    assert {row.source for row in IllFilms.of(data, settings, tmp_path / "runs", away).rows} == {"south"}
     drawn = [OpacityFilms(data, well, settings, ill=ill)[0] for _ in range(20)]
     assert {float(shown) for *_, shown in drawn} == {0.0, 1.0}
     for _, zones, lesions, affected, _ in drawn:
@@ -223,6 +236,21 @@ def test_of_ill_films_the_likeliest_zone_alone_is_taught(scored_data, severity_c
     told = learner.net(films.float() * scale + shift, zones).array.amax(dim=1)
     added = (losses[1.0] - losses[0.0]).item()
     assert added == pytest.approx(-told.log().mean().item(), rel=1e-4)
+
+
+def test_a_card_says_all_that_a_finder_learnt_from():
+    pasted = OpacitySettings()
+    said = "It learnt from opacities that were pasted into films"
+    assert _caution(pasted) == f"{said}; no disease tells it anything."
+    drawn = "from lesions drawn in films of COVID-19, few of others"
+    assert _caution(replace(pasted, drawn=0.3)) == f"{said} and {drawn}."
+    ill = "from films known to show tuberculosis or opacity somewhere"
+    guess = "no reader marked where in those, so that what it marks of it is its guess"
+    of_all = replace(
+        pasted, drawn=0.25, scored=0.2, ill=0.2, diseases=("tuberculosis",), findings=("opacity",)
+    )
+    scored = "from films whose zones readers scored"
+    assert _caution(of_all) == f"{said}, {drawn}, {scored} and {ill}; {guess}."
 
 
 def test_films_with_a_finding_are_ill_unless_a_radiologist_says_otherwise(
@@ -299,7 +327,7 @@ def test_without_a_finder_nothing_changes(tmp_path):
     finder = OpacityFinder.load(tmp_path)
     array = np.linspace(0, 1, 6)
     assert finder.checksums == {}
-    assert finder.raised(array, torch.zeros(1, 1, 8, 8), torch.zeros(1, 8, 8)) is array
+    assert finder.likelier(array, torch.zeros(1, 1, 8, 8), torch.zeros(1, 8, 8)) is array
 
 
 def test_settings_that_are_none_and_films_that_are_missing_are_named(

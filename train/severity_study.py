@@ -35,7 +35,7 @@ from train.settings import SettingsError, Start, build_settings
 from train.severity_figures import category_accuracy
 from train.severity_tables import AVERAGE, LINEAR, MODES, SEVERITY_NETS, table
 from train.severity_unseen import SCALES, severity_checksums, unseen_scores
-from train.study_results import kept_rows, write_study
+from train.study_results import kept_rows, same_settings, write_study
 
 NAME = "compare_severity"
 CONFIG = CONFIGS / "severity_nets_cpu.yaml"
@@ -113,7 +113,8 @@ def study_severity(
             continue
         key = f"{row}/{mode}"
         plain = _plain(asked)
-        if rows.get(key, {}).get("settings") != plain or not _of_these_films(rows[key], films):
+        measured = key in rows and same_settings(rows[key]["settings"], plain)
+        if not measured or not _of_these_films(rows[key], films):
             rows[key] = {"settings": plain, "figures": {}, "folds": {}, "seconds": 0.0}
         for _ in _folds(asked, films, rows[key]):
             if len(rows[key]["folds"]) == asked.folds:

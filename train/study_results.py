@@ -26,6 +26,18 @@ def kept_rows(path: Path, parts: Collection[str]) -> dict[str, Any]:
     return rows
 
 
+def same_settings(kept: Any, asked: Any) -> bool:
+    """Whether a row was measured with the settings asked for. What is None is as what is not there: a setting
+    that came to be since, and is off, changes nothing that was measured without it."""
+    return bool(_without_none(kept) == _without_none(asked))
+
+
+def _without_none(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {name: _without_none(value) for name, value in values.items() if value is not None}
+    return values
+
+
 def write_study(results: Path, name: str, rows: dict[str, Any], table: str) -> None:
     """Whole or not at all: a full disk must not lose what earlier calls measured."""
     results.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ import yaml
 from severity_cells import write_scores
 
 from cxrtriage import nets
+from cxrtriage.reading.facts import RESULTS_FOLDER
 from cxrtriage.weights import Card, save_net, write_card
 from train.command import main
 from train.compare import CONFIGS
@@ -19,8 +20,9 @@ from train.grading_figures import graded_figures
 from train.grading_nets import GRADES, GradingNet, build_trunk
 from train.linear_severity import FEW, left_out_scores, nearer
 from train.manifest import read_films
-from train.severity_study import SeverityStudy
+from train.severity_study import CONFIG, SeverityStudy, _plain
 from train.severity_truths import SeverityTruth
+from train.study_results import same_settings
 
 OPACITIES = (0, 1, 2, 4, 5, 6, 8)
 STUDY = {
@@ -220,10 +222,26 @@ def test_a_study_trains_each_row_once_and_goes_on_where_it_was(graded, study, tm
     again = json.loads((results / "compare_severity.json").read_text())
     assert again["scratch/tuned"] == rows["scratch/tuned"]
     assert not trained
+    # Nor for the sake of a setting that there was none of when it was measured, and that is off.
+    del again["scratch/tuned"]["settings"]["start"]["opacities"]
+    (results / "compare_severity.json").write_text(json.dumps(again))
+    assert main(asked) == 0
+    assert not trained
     study.write_text(yaml.safe_dump({**STUDY, "settings": {**STUDY["settings"], "epochs": 2}}))
     with pytest.raises(ZeroDivisionError):
         main(asked)
     assert trained[0][0].epochs == 2
+
+
+def test_what_was_published_is_of_the_study_as_it_stands():
+    study = SeverityStudy.read(CONFIG)
+    rows = json.loads((RESULTS_FOLDER / "compare_severity.json").read_text())
+    others = [
+        f"{row}/{mode}"
+        for (row, mode), settings in study.nets.items()
+        if not same_settings(rows[f"{row}/{mode}"]["settings"], _plain(settings))
+    ]
+    assert not others
 
 
 def test_a_file_that_is_no_study_is_said(tmp_path, capsys):

@@ -46,7 +46,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 def bare(triage: Triage) -> Callable[[], None]:
     """The forward passes alone, of every net that a reading runs (the gate's, the lungs', those of severity
-    and the finder of opacities too), on inputs made beforehand."""
+    and the finders of opacities too), on inputs made beforehand."""
     import torch
 
     film = read_film(FILM)
@@ -65,8 +65,8 @@ def bare(triage: Triage) -> Callable[[], None]:
         zones = torch.from_numpy(severity.zones(lungs))[None]
         passes += [(net, (inputs, zones)) for net in severity.nets]
         passes += [(reader.trunk.forward_features, (inputs,)) for reader in severity.zone_readers]
-        if severity.finder:
-            passes.append((severity.finder[1], (inputs, zones)))
+        finders = [one for one in (severity.lone_finder, severity.finder) if one]
+        passes += [(one.net, (inputs, zones)) for one in finders]
     if triage._gate:
         picture = torch.from_numpy(triage._gate.picture(film.pixels))[None, None].float() / 127.5 - 1
         for card, net in triage._gate.nets:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -330,3 +331,21 @@ def test_categories_rise_with_the_score():
     assert [category_of(value) for value in (0, 0.4, 1, 2.4, 3, 4.4, 5, 6)] == [
         "none", "none", "mild", "mild", "moderate", "moderate", "severe", "severe",
     ]  # fmt: skip
+
+
+def test_the_benchmark_asks_each_net_of_severity_once(severity_folder, found, monkeypatch):
+    """No test runs the benchmark, and what it leaves out it would call the program's own time."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])
+    from tests.bench_reading import bare
+
+    write_constant_zone_model(severity_folder, 0.25)
+    write_constant_finder(severity_folder, 0.6)
+    write_constant_lone_finder(severity_folder, 0.6)
+    triage = Triage.load(severity_folder, models=["tb_a"])
+    severity = triage._severity
+    asked: list[torch.nn.Module] = []
+    nets = [*severity.nets, severity.lone_finder.net, severity.finder.net]
+    for net in nets:
+        net.register_forward_hook(lambda net, *_: asked.append(net))
+    bare(triage)()
+    assert asked == nets

@@ -84,6 +84,8 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
     zone_models, lone = ZoneModels(data, weights), OpacityFinder.of_zones(weights)
     finders = OpacityFinder.by_fold(weights, runs, nets)
     finder = finders[-1]
+    # Asked for first: what is not known then is said before minutes of measuring.
+    before = None if set(nets) <= set(finders) else _maps_measured_before(weights, cards, finder)
     beside = zone_models, lone
     together = said_by(data, {-1: list(nets.values())}, folds, *beside)
     unseen = said_by(data, {fold: [net] for fold, net in nets.items()}, folds, *beside)
@@ -110,8 +112,7 @@ def evaluate_severity(runs: Path, weights: Path, results: Path) -> dict[str, Any
         "map": drawn_lesions(data, {fold: [net] for fold, net in nets.items()}, folds, finders),
         "by_extent": by_extent(test),
     }
-    if not set(nets) <= set(finders):
-        before = _maps_measured_before(weights, cards, finder)
+    if before is not None:
         for name, parts in figures["map"].items():
             parts["unseen"] = before[name]["unseen"]
     card = SeverityCard(

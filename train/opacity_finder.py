@@ -434,10 +434,14 @@ def _started(settings: OpacitySettings, runs: Path) -> OpacityNet:
         card, net = net_with_card(OPACITY_FINDER, "opacities", name, runs, settings.exclude)
     if card.architecture != OPACITY_FINDER or card.options != settings.options:
         raise SettingsError(f"start: {card.name} is another net than this one.")
-    if card.settings.get("drawn") or card.settings.get("scored"):
+    if _learnt_from_readers(card):
         raise SettingsError(f"start: {card.name} has learnt from scored films, so that no fold is new to it.")
     assert isinstance(net, OpacityNet)
     return net
+
+
+def _learnt_from_readers(card: Card) -> bool:
+    return bool(card.settings.get("drawn") or card.settings.get("scored"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -462,7 +466,7 @@ class OpacityFinder:
     def of_zones(cls, weights: Path) -> OpacityFinder:
         """SettingsError where it has learnt from scored films, of which it is asked."""
         finder = cls.load(weights, LONE_FINDER)
-        if finder.card and finder.learnt_from_readers:
+        if finder.learnt_from_readers:
             raise SettingsError(f"{LONE_FINDER} has learnt from scored films, so that none is new to it.")
         return finder
 
@@ -476,10 +480,10 @@ class OpacityFinder:
         shipped = cls.load(weights)
         finders = {-1: shipped}
         for fold in folds:
-            if shipped.card is None or not shipped.learnt_from_readers:
+            if not shipped.learnt_from_readers:
                 finders[fold] = shipped
                 continue
-            name = _without_fold(shipped.card.name, fold)
+            name = _without_fold(OPACITY_FINDER, fold)
             if not (runs / name / f"{name}.json").is_file():
                 return {-1: shipped}
             finders[fold] = cls.load(runs / name, name)
@@ -487,8 +491,7 @@ class OpacityFinder:
 
     @property
     def learnt_from_readers(self) -> bool:
-        settings = self.card.settings if self.card else {}
-        return bool(settings.get("drawn") or settings.get("scored"))
+        return self.card is not None and _learnt_from_readers(self.card)
 
     @property
     def checksums(self) -> dict[str, str]:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from cxrtriage.film.film import Film
+from cxrtriage.gate.surround import Surround, surround_of
 from cxrtriage.nets.gate import KINDS, SIGNS, GateNet
 from cxrtriage.weights import (
     WEIGHTS_FOLDER,
@@ -50,9 +51,6 @@ _FOREIGN = ("ct", "other_xray", "other_scan", "not_medical")
 # a CT scout, which looks like a film, 0.11.
 _FOREIGN_MOST = 0.1
 _CACHED = 224  # the size at which films were equalised for training
-# Of a margin around a film, at that size: rows, how far apart its shades may be and how bright it is of the
-# film's range, and at how many sides it must lie.
-_MARGIN_LEAST, _MARGIN_EVEN, _MARGIN_BRIGHT, _MARGIN_SIDES = 5, 0.03, 0.7, 3
 
 
 @dataclass(frozen=True)
@@ -212,14 +210,15 @@ class Gate:
         picture = self.picture(film.pixels)
         first = self.look(picture)
         turns, invert, look = self._righted(picture, first)
+        around = surround_of(np.float32(1.0) - film.pixels if invert else film.pixels)
         # A thumbnail of something else is that first, and small second.
-        codes = self._refusals(look, film) or list(measured)
+        codes = self._refusals(look, film, around) or list(measured)
         righting: list[str] = []
         if not codes and invert:
             righting.append("inverted")
         if not codes and turns:
             righting.append("rotated_180" if turns == 2 else "rotated_90")
-        cautions = [] if codes else self._cautions(look, film, invert)
+        cautions = [] if codes else self._cautions(look, film, around)
         ordered = sorted([*codes, *righting], key=_REFUSING.index)
         verdict: Verdict = "refused" if ordered else "cautioned" if cautions else "accepted"
         view = film.view or ("lateral" if "lateral" in codes else None)
@@ -255,15 +254,17 @@ class Gate:
             return turns, invert, second
         return 0, False, first
 
-    def _refusals(self, look: Look, film: Film) -> list[str]:
+    def _refusals(self, look: Look, film: Film, around: Surround) -> list[str]:
         """Codes of what is no whole frontal chest film."""
         if film.view == "lateral":
             return ["lateral"]
         limits = self.thresholds
         photograph = look.kinds["photograph_of_film"]
-        foreign = look.foreign > limits.foreign
+        # Words around a film look like a form, which the film among them is not.
+        page = around.on_page and photograph > look.foreign
+        foreign = look.foreign > limits.foreign and not page
         # A photograph of a film shows a film: it is cautioned.
-        frontal = look.frontal + photograph >= limits.frontal and look.foreign <= _FOREIGN_MOST
+        frontal = look.frontal + photograph >= limits.frontal and (page or look.foreign <= _FOREIGN_MOST)
         if not frontal or (photograph > look.frontal and foreign):
             chances = {"lateral": look.kinds["lateral_chest"], "cropped": look.kinds["part_of_chest"]}
             # All that shows no single chest film has one code.
@@ -280,10 +281,9 @@ class Gate:
             return None
         return "AP" if chance > 0.5 else "PA"
 
-    def _cautions(self, look: Look, film: Film, invert: bool) -> list[str]:
+    def _cautions(self, look: Look, film: Film, around: Surround) -> list[str]:
         codes = []
-        pixels = np.float32(1.0) - film.pixels if invert else film.pixels
-        if look.photographed > self.thresholds.photograph or in_bright_frame(pixels):
+        if look.photographed > self.thresholds.photograph or around.on_plate or around.window:
             codes.append("photograph")
         if look.signs["mirrored"] > self.thresholds.mirrored:
             codes.append("mirrored")
@@ -350,27 +350,6 @@ def measured_codes(film: Film) -> tuple[str, ...]:
     if high < _DARK:
         return ("too_dark",)
     return ("flat",) if high - low < _FLAT else ()
-
-
-def in_bright_frame(pixels: np.ndarray) -> bool:
-    """Whether at three sides or more of (rows, columns) float in 0..1 lies an even bright margin, as of a
-    light box or a sheet of paper that the film lies on.
-
-    Of 3,107 films of the tables, taken one in two, one has such a margin.
-    """
-    small = cv2.resize(pixels, (_CACHED, _CACHED), interpolation=cv2.INTER_AREA)
-    low, high = float(small.min()), float(small.max())
-    if high <= low:
-        return False
-    small = (small - low) / (high - low)
-    sides = 0
-    for turns in range(4):
-        turned = np.rot90(small, turns)
-        # The frame of the box may cross the ends of a row.
-        least, most = np.quantile(turned, (0.1, 0.9), axis=1)
-        deep = int(np.argmin(np.append(most - least <= _MARGIN_EVEN, False)))
-        sides += deep >= _MARGIN_LEAST and float(np.median(turned[:deep])) > _MARGIN_BRIGHT
-    return sides >= _MARGIN_SIDES
 
 
 def righted(film: Film, result: GateResult) -> Film:

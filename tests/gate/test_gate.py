@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -14,10 +13,11 @@ from cxrtriage.film.codes import GATE_CODES, SENTENCES
 from cxrtriage.film.film import Film
 from cxrtriage.film.read import read_film
 from cxrtriage.film.synthetic import draw_film
-from cxrtriage.gate.gate import GATE, GATE_FINE, Gate, Look, in_bright_frame, measured_codes, righted
+from cxrtriage.gate.gate import GATE, GATE_FINE, Gate, Look, measured_codes, righted
 from cxrtriage.nets.gate import KINDS, SIGNS, GateNet
 from cxrtriage.weights import WEIGHTS_FOLDER, Card, WeightsError, read_card, save_net, write_card
 from tests.gate.marked_gate import MarkedGate, marked_film
+from tests.gate.test_surround import on_a_plate
 
 EXAMPLES = Path(__file__).parents[2] / "cxrtriage" / "examples"
 shipped = pytest.mark.skipif(
@@ -138,33 +138,12 @@ def test_the_shipped_gate_rights_a_shipped_film(turns, invert, code):
     np.testing.assert_allclose(righted(turned, result).pixels, film.pixels, atol=1e-6)
 
 
-def on_a_plate(film: Film, tone: float, sides: tuple[bool, ...] = (True, True, True, True)) -> Film:
-    """The film on an even plate that shows, a tenth of the film wide, at the top, bottom, left and right."""
-    deep = [film.rows // 10 if side else 0 for side in sides]
-    return replace(film, pixels=np.pad(film.pixels, (tuple(deep[:2]), tuple(deep[2:])), constant_values=tone))
-
-
-def test_an_even_bright_margin_is_a_light_box_and_a_dark_one_or_two_bands_are_not():
-    for path in sorted(EXAMPLES.glob("*.webp")):
-        film = read_film(path)
-        assert not in_bright_frame(film.pixels)
-        assert in_bright_frame(on_a_plate(film, 0.97).pixels)
-        assert in_bright_frame(on_a_plate(film, 0.97, (True, True, True, False)).pixels)
-        assert not in_bright_frame(on_a_plate(film, 0.0).pixels)
-        assert not in_bright_frame(on_a_plate(film, 0.97, (False, False, True, True)).pixels)
-    straight = on_a_plate(film, 0.97).pixels
-    rows, columns = straight.shape
-    tilt = cv2.getRotationMatrix2D((columns / 2, rows / 2), 3, 1)
-    assert in_bright_frame(cv2.warpAffine(straight, tilt, (columns, rows), borderValue=0.97))
-    assert not in_bright_frame(np.ones((100, 100), np.float32))
-
-
 @shipped
 def test_the_shipped_gate_cautions_of_a_film_on_a_light_box_but_not_of_an_inverted_dark_margin():
     gate, film = Gate.load(), read_film(EXAMPLES / "shenzhen-00010.webp")
-    result = gate.check(on_a_plate(film, 0.97))
+    result = gate.check(replace(film, pixels=on_a_plate(film.pixels, 0.97)))
     assert (result.verdict, result.codes) == ("cautioned", ("photograph",))
-    dark = on_a_plate(film, 0.0)
+    dark = replace(film, pixels=on_a_plate(film.pixels, 0.0))
     assert gate.check(dark).verdict == "accepted"
     assert gate.check(replace(dark, pixels=1 - dark.pixels)).codes == ("inverted",)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -13,10 +14,10 @@ from PIL import Image
 
 from cxrtriage.gate.gate import Gate
 from cxrtriage.reading.lung_finder import LungFinder
-from cxrtriage.weights import load_net, read_card
+from cxrtriage.weights import Card, load_net, read_card
 from train.command import main
 from train.gate import read_gate_settings, train_gate
-from train.gate_figures import evaluate_gate
+from train.gate_figures import _left_out_before, evaluate_gate
 from train.settings import SettingsError
 
 
@@ -113,4 +114,20 @@ def test_two_nets_are_measured_together_and_thresholds_are_of_both(
         "gate_fine": read_card("gate_fine", weights).sha256
     }
     assert asdict(gate.thresholds) == figures["thresholds"]
-    assert "Never shown south" in (results / "gate.md").read_text()
+    assert "Never shown south\n" in (results / "gate.md").read_text()
+
+    # What was measured stays, and says that it is of before, where the nets are gone since.
+    for folder in runs.glob("gate*-without-south"):
+        shutil.rmtree(folder)
+    assert evaluate_gate(runs, weights, results)["south"] == {**figures["south"], "of_before": True}
+    assert "Never shown south, of before\n" in (results / "gate.md").read_text()
+
+
+def test_figures_of_gates_left_without_sources_belong_to_the_nets_that_look_together():
+    card = Card(
+        "gate", "task", (), "gate", {}, {}, "0" * 64, "none",
+        settings={"beside": {"gate_fine": "a"}},
+        figures={"thresholds": {}, "shipped": {}, "north, south": {"films": 3}},
+    )  # fmt: skip
+    assert _left_out_before(card, {"gate_fine": "a"}) == {"north, south": {"films": 3}}
+    assert _left_out_before(card, {"gate_fine": "b"}) == _left_out_before(card, {}) == {}

@@ -210,7 +210,8 @@ class Gate:
         picture = self.picture(film.pixels)
         first = self.look(picture)
         turns, invert, look = self._righted(picture, first)
-        around = surround_of(np.float32(1.0) - film.pixels if invert else film.pixels)
+        upright = np.rot90(film.pixels, -turns)
+        around = surround_of(np.float32(1.0) - upright if invert else upright)
         # A thumbnail of something else is that first, and small second.
         codes = self._refusals(look, film, around) or list(measured)
         righting: list[str] = []

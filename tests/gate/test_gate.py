@@ -14,6 +14,7 @@ from cxrtriage.film.film import Film
 from cxrtriage.film.read import read_film
 from cxrtriage.film.synthetic import draw_film
 from cxrtriage.gate.gate import GATE, GATE_FINE, Gate, Look, measured_codes, righted
+from cxrtriage.gate.surround import Surround
 from cxrtriage.nets.gate import KINDS, SIGNS, GateNet
 from cxrtriage.weights import WEIGHTS_FOLDER, Card, WeightsError, read_card, save_net, write_card
 from tests.gate.marked_gate import MarkedGate, marked_film
@@ -79,6 +80,14 @@ def test_a_righted_film_is_as_it_was_and_says_so(turns):
     np.testing.assert_array_equal(upright.pixels, film.pixels)
     assert upright.notes == ("righted",)
     assert gate.check(upright).verdict == "accepted"
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_what_lies_around_a_film_is_looked_for_the_right_way_up(turns, monkeypatch):
+    seen = []
+    monkeypatch.setattr("cxrtriage.gate.gate.surround_of", lambda pixels: seen.append(pixels) or Surround())
+    MarkedGate().check(marked_film(turns=turns))
+    np.testing.assert_array_equal(seen[0], marked_film().pixels)
 
 
 def test_turning_takes_the_spacing_along():

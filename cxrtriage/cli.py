@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     assess.add_argument(
         "--fix",
         action="store_true",
-        help="turn upright and invert back what lies or is inverted, and read it",
+        help="turn upright, invert back or cut out of a picture of it what needs to be, and read it",
     )
     maps = assess.add_mutually_exclusive_group()
     maps.add_argument(
@@ -381,7 +381,6 @@ def _assess_one(
     from cxrtriage.film.film import FilmError
     from cxrtriage.film.read import read_film
     from cxrtriage.film.writing import with_writing_noted
-    from cxrtriage.gate.gate import righted
     from cxrtriage.weights import WeightsError
 
     began = time.perf_counter()
@@ -392,8 +391,8 @@ def _assess_one(
     read = round(time.perf_counter() - began, 4)
     amiss: tuple[str, ...] = ()
     try:
-        if options.fix and (checked := triage.checked(film)) is not None and checked.rightable:
-            film, amiss = righted(film, checked), checked.codes
+        if options.fix:
+            film, amiss = _fixed(film, triage)
         film, lines = with_writing_noted(film)
         assessment, found = triage.read(
             film,
@@ -408,6 +407,21 @@ def _assess_one(
     assessment = replace(assessment, codes=codes, seconds={**assessment.seconds, "read": read})
     shown = film if options.keep_writing else blanked(film, [line.box for line in lines])
     return assessment, shown, found
+
+
+def _fixed(film: Film, triage: Triage) -> tuple[Film, tuple[str, ...]]:
+    """The film as the gate says that it can be read, and what was amiss with it; a film that was turned may
+    still have to be cut out."""
+    from cxrtriage.gate.gate import mended
+
+    amiss: tuple[str, ...] = ()
+    for _ in range(2):
+        checked = triage.checked(film)
+        better = mended(film, checked) if checked is not None else film
+        if checked is None or better is film:
+            break
+        film, amiss = better, (*amiss, *checked.codes)
+    return film, amiss
 
 
 def _method(options: argparse.Namespace) -> MapMethod:

@@ -338,3 +338,21 @@ def test_a_turned_film_is_righted_and_says_so(gated, capsys):
     row = rows_of(capsys)["d_turned"]
     assert row["status"] == "read"
     assert row["codes"][:2] == ["rotated_90", "righted"]
+
+
+def test_a_film_on_a_plate_is_cut_out_and_says_so(gated, capsys):
+    from tests.gate.marked_gate import SIDE, marked_film
+    from tests.gate.test_surround import on_a_plate
+
+    picture = np.rint(on_a_plate(marked_film().pixels, 0.97) * 255).astype(np.uint8)
+    path = gated / "e_photograph.png"
+    Image.fromarray(picture).save(path)
+    assert main(["assess", str(path), *FAST]) == 3
+    row = rows_of(capsys)["e_photograph"]
+    assert (row["status"], row["codes"]) == ("refused", ["photograph"])
+    assert main(["assess", str(path), *FAST, "--fix"]) == 0
+    row = rows_of(capsys)["e_photograph"]
+    assert row["status"] == "read"
+    assert row["codes"][:2] == ["photograph", "cut_out"]
+    assert "read_anyway" not in row["codes"]
+    assert abs(row["film"]["rows"] - SIDE) <= 3

@@ -143,6 +143,11 @@ _NOTES: dict[str, dict[Language, str]] = {
         "en": "The film was turned or inverted to stand upright before it was read; check the side marker.",
         "ko": "판독 전에 영상을 돌리거나 반전하여 바로 세웠습니다. 방향 표지를 확인해 주세요.",
     },
+    "cut_out": {
+        "en": "The film was cut out of a photo or screenshot before it was read; use the original file "
+        "if you can.",
+        "ko": "사진이나 화면에서 영상만 잘라 내어 판독했습니다. 가능하면 원본을 사용해 주세요.",
+    },
     "read_anyway": {
         "en": "The film was read although the gate advised against it; rely less on the scores.",
         "ko": "게이트의 주의에도 불구하고 판독했습니다. 점수의 신뢰도가 낮습니다.",

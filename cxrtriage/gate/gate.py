@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cxrtriage.film.box import PixelBox
 from cxrtriage.film.film import Film
-from cxrtriage.gate.surround import Surround, surround_of
+from cxrtriage.gate.surround import Surround, film_in, surround_of
 from cxrtriage.nets.gate import KINDS, SIGNS, GateNet
 from cxrtriage.weights import (
     WEIGHTS_FOLDER,
@@ -79,7 +80,8 @@ class GateResult:
     `codes`: of `cxrtriage.film.codes`, the weightiest first. `view`: by the file's tag where it has one, else
     by look, else None where the look is unsure. `frontal_chest`: chance that it is one, the right way up.
     `turns`: quarter turns counter-clockwise and `invert`: what would right the film, where that is all
-    that is wrong with it.
+    that is wrong with it. `film_at`: where the film lies in a picture of it that is cautioned of, if that is
+    seen.
     """
 
     verdict: Verdict
@@ -88,6 +90,7 @@ class GateResult:
     frontal_chest: float
     turns: int = 0
     invert: bool = False
+    film_at: PixelBox | None = None
 
     @property
     def rightable(self) -> bool:
@@ -233,6 +236,7 @@ class Gate:
             first.frontal if not ordered else min(first.frontal, 0.5),
             (-turns) % 4 if rightable else 0,
             invert and rightable,
+            film_in(film.pixels, around) if cautions[:1] == ["photograph"] else None,
         )
 
     def _righted(self, picture: np.ndarray, first: Look) -> tuple[int, bool, Look]:
@@ -353,6 +357,14 @@ def measured_codes(film: Film) -> tuple[str, ...]:
     return ("flat",) if high - low < _FLAT else ()
 
 
+def mended(film: Film, result: GateResult) -> Film:
+    """The film turned and inverted, or cut out of a picture of it, as the gate says; itself where that would
+    not make it one to be read."""
+    if result.rightable:
+        return righted(film, result)
+    return film if result.film_at is None else cut_out(film, result.film_at)
+
+
 def righted(film: Film, result: GateResult) -> Film:
     """The film turned and inverted as the gate says it should be, with the note `righted`; boxes that were
     blanked turn with it."""
@@ -368,4 +380,14 @@ def righted(film: Film, result: GateResult) -> Film:
         spacing_mm=spacing,
         notes=(*film.notes, "righted"),
         blanked=tuple(box.turned(result.turns, film.rows, film.columns) for box in film.blanked),
+    )
+
+
+def cut_out(film: Film, box: PixelBox) -> Film:
+    """What of a picture lies in the box, as a film with the note `cut_out`: the film without what it was
+    photographed on. Its grey levels are those of the picture."""
+    return replace(
+        film.noted("cut_out"),
+        pixels=np.ascontiguousarray(film.pixels[box.top : box.bottom, box.left : box.right]),
+        blanked=tuple(inside for one in film.blanked if (inside := one.within(box))),
     )

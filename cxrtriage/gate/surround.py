@@ -8,10 +8,12 @@ a plate by them, of which three do stand in a white margin, and none in a window
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+
+from cxrtriage.film.box import PixelBox
 
 _SIDE = 320  # pixels of the square that a picture is looked at in; all lengths here are in these
 # How far apart shades of an even place may be, as a share of the picture's range.
@@ -25,6 +27,9 @@ _LEAN = tuple(range(-38, 39, 3))
 # Of the picture's side, the share along which a side of the film must lie on a plate; of a film on a page,
 # which is no higher but wide, that share and how wide it is. Under the least nothing more is measured.
 _ON_PLATE, _ON_PAGE, _ON_PAGE_WIDE, _LEAST = 0.4, 0.3, 0.6, 0.25
+# Of the picture's side, what a film in it takes at least, and at most if there is anything to cut off.
+_FILM_LEAST, _FILM_MOST = 0.25, 0.97
+_FRAMES = 3  # the edges of the film, of the light box and of the room's wall
 # A bar of a window: how deep it is, how far apart its shades may be, what is black (and may be the film's own
 # ground), how much of it and of its every row has its shade, and how much of the rows beyond may.
 _BAR_LEAST, _BAR_MOST, _BAR_EVEN, _BLACK = 12, 110, 0.02, 0.06
@@ -37,10 +42,21 @@ _GROUND = 0.9
 class Side:
     """Of a film's side: the share of the picture's height or width along which it is straight and something
     even and not dark lies beyond it, and how far from the opposite end of the picture, as a share of this (0
-    where only the picture's own margin is seen)."""
+    where only the picture's own margin is seen). `lean`: by how much of the picture the line, were it as
+    long as this, would end farther out than its middle."""
 
     share: float = 0.0
     at: float = 0.0
+    lean: float = 0.0
+
+    @property
+    def found(self) -> Side:
+        """The side, or the picture's own where no line was found."""
+        return self if self.at and self.share >= _ON_PAGE else Side(at=1.0)
+
+    def outermost(self, length: float) -> float:
+        """Where the line ends that is `at` its middle and of this length, a share of the picture."""
+        return min(self.at + self.lean * length, 1.0)
 
 
 @dataclass(frozen=True)
@@ -63,6 +79,25 @@ class Surround:
         right, _, left, _ = self.sides  # a line of words is straight too, above and below
         high = min(right.share, left.share) >= _ON_PAGE and self._third >= _ON_PAGE
         return high and right.at + left.at - 1 >= _ON_PAGE_WIDE
+
+    def box_in(self, rows: int, columns: int) -> PixelBox | None:
+        """What the sides enclose in a picture of this size, all of it also where they lean; None where the
+        film lies on nothing, or fills the picture."""
+        if not (self.on_plate or self.on_page):
+            return None
+        sides = [side.found for side in self.sides]
+        high, wide = sides[1].at + sides[3].at - 1, sides[0].at + sides[2].at - 1
+        if min(wide, high) < _FILM_LEAST or min(wide, high) > _FILM_MOST:
+            return None
+        right, lower, left, upper = (
+            side.outermost(length) for side, length in zip(sides, (high, wide, high, wide), strict=True)
+        )
+        return PixelBox(
+            round((1 - left) * columns),
+            round((1 - upper) * rows),
+            round(right * columns),
+            round(lower * rows),
+        )
 
     @property
     def _third(self) -> float:
@@ -91,12 +126,28 @@ def surround_of(pixels: np.ndarray) -> Surround:
     )
 
 
+def film_in(pixels: np.ndarray, around: Surround) -> PixelBox | None:
+    """Where the film lies in a picture, (rows, columns) float, of which it is known what lies around it; None
+    where that is nothing. A light box has edges too: within them the film's own are looked for again."""
+    left, top, right, bottom = 0, 0, pixels.shape[1], pixels.shape[0]
+    box = around.box_in(*pixels.shape)
+    if box is None:
+        return None
+    for _ in range(_FRAMES):
+        left, top, right, bottom = left + box.left, top + box.top, left + box.right, top + box.bottom
+        inside = pixels[top:bottom, left:right]
+        box = surround_of(inside).box_in(*inside.shape)
+        if box is None:
+            break
+    return PixelBox(left, top, right, bottom)
+
+
 def _side_at_right(picture: np.ndarray) -> Side:
     """The right side of the film in (side, side) float32 in 0..1; beside a white belly the plate's margin."""
     side = _plate_at_right(picture)
     if side.share >= _ON_PLATE or not _bright_margin_at_right(picture):
         return side
-    return Side(1.0, side.at if side.share >= _ON_PAGE else 0.0)
+    return replace(side, share=1.0) if side.share >= _ON_PAGE else Side(1.0)
 
 
 def _plate_at_right(picture: np.ndarray) -> Side:
@@ -123,8 +174,8 @@ def _plate_at_right(picture: np.ndarray) -> Side:
     crossed = np.array(
         [near[rows, columns + np.rint(lean * down).astype(int)[:, None]].sum(0) for lean in _LEAN]
     )
-    middle = int(crossed.argmax()) % len(columns)
-    return Side(float(crossed.max()) / _SIDE, 0.5 + middle / _SIDE)
+    lean, middle = np.unravel_index(int(crossed.argmax()), crossed.shape)
+    return Side(float(crossed.max()) / _SIDE, 0.5 + float(middle) / _SIDE, abs(_LEAN[lean]) / 2 / _SIDE)
 
 
 def _bright_margin_at_right(picture: np.ndarray) -> bool:

@@ -14,7 +14,7 @@ from cxrtriage.ui.course import CourseFilm
 from cxrtriage.ui.panels import card, foot
 from cxrtriage.ui.texts import Texts
 
-_GATE_TOLD = GATE_CODES | {"read_anyway", "righted"}
+_GATE_TOLD = GATE_CODES | {"read_anyway", "righted", "cut_out"}
 
 
 def date_words(texts: Texts, day: date | None) -> str:

@@ -90,8 +90,8 @@ class SessionCourse:
         self.change(number, assessment=None)
 
     def put_right(self, number: int) -> None:
-        """Turn and invert a film as the gate says; it is read anew."""
-        film = readings.upright(self._film(number))
+        """Turn, invert or cut out a film as the gate says; it is read anew."""
+        film = readings.mended(self._film(number))
         self.change(number, film=film, assessment=None, thumbnail=_thumbnail(film))
 
     def remove(self, number: int) -> None:

@@ -57,18 +57,29 @@ def gate_actions(
     put_right: Callable[[Film], None],
     key: str = "gate",
 ) -> None:
-    """What can be done about a film that was not read: turn it upright, or read it on one's own word."""
+    """What can be done about a film that was not read: turn it upright, cut it out of a picture of it, or
+    read it on one's own word."""
     if assessment.gate is None or assessment.status != "refused":
         return
+    checked = readings.checked(film)
     if assessment.gate["verdict"] == "cautioned":
-        st.button(
-            texts["gate_read_anyway"],
-            help=texts["gate_read_anyway_help"],
-            on_click=read_anyway,
-            args=(film,),
-            key=f"{key}_read_anyway",
-        )
-    elif readings.rightable(film):
+        with st.container(horizontal=True, key=f"{key}_cautioned"):
+            if checked is not None and checked.film_at is not None:
+                st.button(
+                    texts["gate_cut_out"],
+                    help=texts["gate_cut_out_help"],
+                    on_click=put_right,
+                    args=(film,),
+                    key=f"{key}_cut_out",
+                )
+            st.button(
+                texts["gate_read_anyway"],
+                help=texts["gate_read_anyway_help"],
+                on_click=read_anyway,
+                args=(film,),
+                key=f"{key}_read_anyway",
+            )
+    elif checked is not None and checked.rightable:
         st.button(
             texts["gate_right"],
             help=texts["gate_right_help"],

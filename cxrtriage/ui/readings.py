@@ -28,6 +28,7 @@ from cxrtriage.ui.viewer.packing import LONGEST_MAP
 from cxrtriage.weights import WeightsError, read_card
 
 if TYPE_CHECKING:
+    from cxrtriage.gate.gate import GateResult
     from cxrtriage.reading.saliency import Saliency
     from cxrtriage.reading.severity import SeverityMap
 
@@ -36,6 +37,7 @@ LESIONS = "lesions"  # the severity net's map stands on the shelf like that of a
 SITE = "site"  # the thresholds of the reader's own hospital, or None for those of the cards
 _READINGS = "readings"
 _MAPS = "maps"
+_CHECKED = "checked"
 _ANYWAY = "read_anyway"
 
 
@@ -99,26 +101,29 @@ def turned_away(film: Film) -> bool:
     return kept is not None and kept.status == "refused"
 
 
-def rightable(film: Film) -> bool:
-    """Whether turning or inverting the film makes it one that can be read."""
-    result = loaded_triage().checked(film)
-    return result is not None and result.rightable
+def checked(film: Film) -> GateResult | None:
+    """What the gate says of a film before lungs are looked for; None where none is installed."""
+    name = _reading_name(film, Adjustment())
+    if name not in _kept(_CHECKED):
+        _keep(_CHECKED, name, loaded_triage().checked(film))
+    result: GateResult | None = _kept(_CHECKED)[name]
+    return result
 
 
 def put_right(film: Film) -> None:
-    """Put the film, turned and inverted as the gate says, in the place of the one that is open."""
-    better = upright(film)
+    """Put the film, turned, inverted or cut out as the gate says, in the place of the one that is open."""
+    better = mended(film)
     if better is not film:
         replace_film(better)
         forget(film)
 
 
-def upright(film: Film) -> Film:
-    """The film turned and inverted as the gate says; itself where that would not make it one to be read."""
-    from cxrtriage.gate.gate import righted
+def mended(film: Film) -> Film:
+    """The film as the gate says that it can be read; itself where nothing would make it so."""
+    from cxrtriage.gate.gate import mended as as_the_gate_says
 
-    result = loaded_triage().checked(film)
-    return righted(film, result) if result is not None and result.rightable else film
+    result = checked(film)
+    return as_the_gate_says(film, result) if result is not None else film
 
 
 def _gate_of(film: Film, adjustment: Adjustment) -> dict[str, bool]:
@@ -134,7 +139,7 @@ def _anyway() -> set[str]:
 
 def forget(film: Film) -> None:
     """Let go of every reading and map of a film whose pixels have changed."""
-    for shelf in (_READINGS, _MAPS):
+    for shelf in (_READINGS, _MAPS, _CHECKED):
         kept = _kept(shelf)
         for name in [name for name in kept if name[0] == film.sha256]:
             del kept[name]

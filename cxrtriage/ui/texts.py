@@ -121,6 +121,11 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "gate_right_help": {
         "en": "Turns and inverts the film as the gate says. The file stays as it is; check the side marker."
     },
+    "gate_cut_out": {"en": "Cut the film out and read it"},
+    "gate_cut_out_help": {
+        "en": "Leaves out what lies around the film, which moves the scores, and lets the gate look again. "
+        "The file stays as it is."
+    },
     "not_read": {"en": "Not read; see above."},
     "not_read_film": {"en": "Not read."},
     "gate_waits": {"en": "No film open"},

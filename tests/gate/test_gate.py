@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 import torch
 
+from cxrtriage.film.box import PixelBox
 from cxrtriage.film.codes import GATE_CODES, SENTENCES
 from cxrtriage.film.film import Film
 from cxrtriage.film.read import read_film
 from cxrtriage.film.synthetic import draw_film
-from cxrtriage.gate.gate import GATE, GATE_FINE, Gate, Look, measured_codes, righted
+from cxrtriage.gate.gate import GATE, GATE_FINE, Gate, Look, measured_codes, mended, righted
 from cxrtriage.gate.surround import Surround
 from cxrtriage.nets.gate import KINDS, SIGNS, GateNet
 from cxrtriage.weights import WEIGHTS_FOLDER, Card, WeightsError, read_card, save_net, write_card
-from tests.gate.marked_gate import MarkedGate, marked_film
+from tests.gate.marked_gate import SIDE, MarkedGate, marked_film
 from tests.gate.test_surround import on_a_plate
 
 EXAMPLES = Path(__file__).parents[2] / "cxrtriage" / "examples"
@@ -82,6 +83,48 @@ def test_a_righted_film_is_as_it_was_and_says_so(turns):
     assert gate.check(upright).verdict == "accepted"
 
 
+def plated(film: Film) -> Film:
+    return replace(film, pixels=on_a_plate(film.pixels, 0.97))
+
+
+def test_a_film_cut_out_of_a_picture_of_it_is_as_it_was_and_says_so():
+    deep = SIDE // 10
+    film, gate = plated(marked_film(spacing_mm=(0.1, 0.2))), MarkedGate()
+    result = gate.check(film)
+    assert (result.verdict, result.codes, result.rightable) == ("cautioned", ("photograph",), False)
+    film = replace(film, blanked=(PixelBox(deep - 5, deep + 4, deep + 9, deep + 8), PixelBox(0, 0, 5, 5)))
+    cut = mended(film, result)
+    assert abs(cut.rows - SIDE) <= 3
+    assert abs(cut.columns - SIDE) <= 3
+    assert cut.notes == ("cut_out",)
+    assert cut.spacing_mm == (0.1, 0.2)
+    (box,) = cut.blanked  # of the other nothing is left
+    left, top = result.film_at.left, result.film_at.top
+    assert box == PixelBox(0, deep + 4 - top, deep + 9 - left, deep + 8 - top)
+    assert gate.check(cut).verdict == "accepted"
+    assert mended(cut, gate.check(cut)) is cut
+
+
+def test_only_a_film_of_which_it_is_cautioned_as_a_photograph_is_cut_out():
+    gate = MarkedGate()
+    assert gate.check(plated(marked_film("ct"))).film_at is None
+    assert gate.check(marked_film("photograph_of_film")).film_at is None
+    assert gate.check(marked_film(sign="child")).film_at is None
+    assert mended(marked_film("ct"), gate.check(marked_film("ct"))).notes == ()
+
+
+@shipped
+def test_the_shipped_gate_cuts_a_shipped_film_out_of_its_plate():
+    gate, film = Gate.load(), read_film(EXAMPLES / "shenzhen-00010.webp")
+    picture = plated(film)
+    result = gate.check(picture)
+    assert (result.verdict, result.codes) == ("cautioned", ("photograph",))
+    cut = mended(picture, result)
+    assert gate.check(cut).verdict == "accepted"
+    assert abs(cut.rows - film.rows) <= 0.015 * picture.rows
+    assert abs(cut.columns - film.columns) <= 0.015 * picture.columns
+
+
 @pytest.mark.parametrize("turns", range(4))
 def test_what_lies_around_a_film_is_looked_for_the_right_way_up(turns, monkeypatch):
     seen = []
@@ -123,7 +166,7 @@ def test_a_thumbnail_of_something_else_is_that_first():
 
 def test_every_code_has_its_sentence():
     assert {"not_frontal_chest", "lateral", "cropped", "photograph", "child", "mirrored"} <= GATE_CODES
-    assert {"righted", "read_anyway"} <= set(SENTENCES)
+    assert {"righted", "cut_out", "read_anyway"} <= set(SENTENCES)
 
 
 @shipped

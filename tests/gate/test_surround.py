@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
+from cxrtriage.film.box import PixelBox
 from cxrtriage.film.read import read_film
-from cxrtriage.gate.surround import Side, Surround, surround_of
+from cxrtriage.gate.surround import Side, Surround, film_in, surround_of
 from train.gate_pictures import form_sheet, on_page
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "cxrtriage" / "examples").glob("*.webp"))
@@ -133,6 +134,51 @@ def test_the_sides_say_how_large_the_film_is(film):
     assert right.at + left.at - 1 == pytest.approx(film.shape[1] / wide, abs=0.03)
     assert upper.at == pytest.approx(film.shape[0] / high, abs=0.03)
     assert lower.share < 0.4
+
+
+@pytest.mark.parametrize("sides", [ALL, (True, True, True, False), (False, True, True, True)])
+def test_where_the_film_lies(film, sides):
+    picture = on_a_plate(film, 0.97, sides)
+    box = film_in(picture, surround_of(picture))
+    deep = film.shape[0] // 10
+    top, left = deep * sides[0], deep * sides[2]
+    lost = np.array([
+        box.top - top, box.left - left, top + film.shape[0] - box.bottom, left + film.shape[1] - box.right,
+    ]) / max(picture.shape)  # fmt: skip
+    assert lost.max() <= 0.015
+    # A white belly on a white plate has no edge.
+    assert sorted(np.abs(lost))[2] <= 0.015
+
+
+@pytest.mark.parametrize("degrees", [-5, 3])
+def test_of_a_film_that_hangs_askew_nothing_is_cut_off_but_its_corners(film, degrees):
+    deep = film.shape[0] // 5
+    picture = turned(np.pad(film, deep, constant_values=0.97), degrees, 0.97)
+    there = turned(np.pad(np.ones_like(film), deep), degrees, 0.0) > 0.5
+    box = film_in(picture, surround_of(picture))
+    inside = there[box.top : box.bottom, box.left : box.right]
+    assert inside.sum() >= 0.97 * there.sum()
+    assert inside.mean() >= there.mean() + 0.2  # a white belly on a white plate has no edge
+
+
+def test_within_a_light_box_the_film_is_looked_for(film):
+    plate = on_a_plate(film, 0.97)
+    deep = plate.shape[0] // 12
+    picture = np.pad(plate, deep, constant_values=0.35)
+    box = film_in(picture, surround_of(picture))
+    assert box.rows <= film.shape[0] + 0.12 * picture.shape[0]
+    assert box.columns <= film.shape[1] + 0.03 * picture.shape[1]
+    assert box.rows >= 0.97 * film.shape[0]
+    assert box.columns >= 0.97 * film.shape[1]
+
+
+def test_what_lies_on_nothing_or_fills_the_picture_is_not_cut_out(film):
+    for picture in (film, on_a_plate(film, 0.0), in_a_window(film, 0.5)):
+        assert film_in(picture, surround_of(picture)) is None
+    assert sides_of((0.9, 0.9, 0.9, 0.9), (1.0, 1.0, 0.99, 0.99)).box_in(100, 100) is None
+    assert sides_of((0.9, 0.9, 0.9, 0.9), (0.6, 0.9, 0.6, 0.9)).box_in(100, 100) is None
+    assert sides_of((0.9, 0.9, 0.9, 0.9)).box_in(100, 200) == PixelBox(10, 20, 190, 80)
+    assert sides_of((0.9, 0.9, 0.9, 0.1)).box_in(100, 200) == PixelBox(10, 0, 190, 80)
 
 
 def test_a_page_is_no_form_and_a_form_no_page(film):

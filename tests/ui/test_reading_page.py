@@ -29,6 +29,7 @@ from cxrtriage.ui.map_choice import method_help
 from cxrtriage.ui.texts import Texts
 from cxrtriage.weights import Card, WeightsError, read_card
 from tests.gate.marked_gate import MarkedGate, marked_film
+from tests.gate.test_surround import on_a_plate
 
 APP = str(Path(__file__).parents[2] / "app.py")
 MEMBERS = ("tb_one", "tb_two")
@@ -602,3 +603,28 @@ def test_a_film_on_its_side_is_righted_with_one_click(page: AppTest, triage: typ
     assert film.notes == ("righted",)
     np.testing.assert_allclose(film.pixels, marked_film().pixels, atol=0.003)
     assert "The film was turned or inverted to stand upright" in words(page)
+
+
+def test_a_film_on_a_plate_is_cut_out_with_one_click(page: AppTest, triage: type[FakeTriage]) -> None:
+    triage.gate = MarkedGate()
+    picture, file = on_a_plate(marked_film().pixels, 0.97), io.BytesIO()
+    Image.fromarray(np.rint(picture * 255).astype(np.uint8)).save(file, "PNG")
+    opened(page, file.getvalue())
+    assert "This is a photo or screenshot of a film" in words(page)
+    assert "Read anyway" in labels(page)
+    next(button for button in page.button if button.label == "Cut the film out and read it").click()
+    page.run()
+    assert not page.exception
+    (film,) = triage.read_films
+    assert film.notes == ("cut_out",)
+    assert film.rows < picture.shape[0]
+    assert film.columns < picture.shape[1]
+    assert "The film was cut out of a photo or screenshot" in words(page)
+    assert not {"Cut the film out and read it", "Read anyway"} & set(labels(page))
+
+
+def test_a_photographed_film_without_a_plate_is_not_cut_out(page: AppTest, triage: type[FakeTriage]) -> None:
+    triage.gate = MarkedGate()
+    opened(page, marked(kind="photograph_of_film"))
+    assert "Read anyway" in labels(page)
+    assert "Cut the film out and read it" not in labels(page)

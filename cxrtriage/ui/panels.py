@@ -62,31 +62,18 @@ def gate_actions(
     if assessment.gate is None or assessment.status != "refused":
         return
     checked = readings.checked(film)
+    offered = []
     if assessment.gate["verdict"] == "cautioned":
-        with st.container(horizontal=True, key=f"{key}_cautioned"):
-            if checked is not None and checked.film_at is not None:
-                st.button(
-                    texts["gate_cut_out"],
-                    help=texts["gate_cut_out_help"],
-                    on_click=put_right,
-                    args=(film,),
-                    key=f"{key}_cut_out",
-                )
-            st.button(
-                texts["gate_read_anyway"],
-                help=texts["gate_read_anyway_help"],
-                on_click=read_anyway,
-                args=(film,),
-                key=f"{key}_read_anyway",
-            )
+        if checked is not None and checked.film_at is not None:
+            offered.append(("cut_out", texts["gate_cut_out"], texts["gate_cut_out_help"], put_right))
+        anyway = texts["gate_read_anyway"], texts["gate_read_anyway_help"]
+        offered.append(("read_anyway", *anyway, read_anyway))
     elif checked is not None and checked.rightable:
-        st.button(
-            texts["gate_right"],
-            help=texts["gate_right_help"],
-            on_click=put_right,
-            args=(film,),
-            key=f"{key}_right",
-        )
+        offered.append(("right", texts["gate_right"], texts["gate_right_help"], put_right))
+    if offered:
+        with st.container(horizontal=True, key=f"{key}_actions"):
+            for name, words, told, act in offered:
+                st.button(words, help=told, on_click=act, args=(film,), key=f"{key}_{name}")
 
 
 def findings_card(texts: Texts, assessment: Assessment | None) -> None:

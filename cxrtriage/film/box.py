@@ -37,13 +37,17 @@ class PixelBox:
             max(self.bottom, other.bottom),
         )
 
+    def moved(self, columns: int, rows: int) -> PixelBox:
+        """The box so many columns and rows farther on."""
+        return PixelBox(self.left + columns, self.top + rows, self.right + columns, self.bottom + rows)
+
     def within(self, other: PixelBox) -> PixelBox | None:
         """What of this box lies in another, in pixels of that one; None where nothing does."""
         left, right = max(self.left, other.left), min(self.right, other.right)
         top, bottom = max(self.top, other.top), min(self.bottom, other.bottom)
         if left >= right or top >= bottom:
             return None
-        return PixelBox(left - other.left, top - other.top, right - other.left, bottom - other.top)
+        return PixelBox(left, top, right, bottom).moved(-other.left, -other.top)
 
     def turned(self, turns: int, rows: int, columns: int) -> PixelBox:
         """The box after `turns` quarter turns counter-clockwise (as `np.rot90`) of a film of this size."""

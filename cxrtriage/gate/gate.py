@@ -81,7 +81,7 @@ class GateResult:
     by look, else None where the look is unsure. `frontal_chest`: chance that it is one, the right way up.
     `turns`: quarter turns counter-clockwise and `invert`: what would right the film, where that is all
     that is wrong with it. `film_at`: where the film lies in a picture of it that is cautioned of, if that is
-    seen.
+    seen and what lies there is not refused.
     """
 
     verdict: Verdict
@@ -207,6 +207,16 @@ class Gate:
     def check(self, film: Film) -> GateResult:
         """The verdict on a film. Accepted films may be read; cautioned ones on the reader's own word; refused
         ones not, though some only need to be turned or inverted (`rightable`)."""
+        result = self._checked(film)
+        if result.verdict != "cautioned" or "photograph" not in result.codes:
+            return result
+        box = film_in(film.pixels)
+        if box is None or self._checked(cut_out(film, box)).verdict == "refused":
+            return result
+        return replace(result, film_at=box)
+
+    def _checked(self, film: Film) -> GateResult:
+        """The verdict, without a look for what could be cut out."""
         measured = measured_codes(film)
         if measured and (measured != ("too_small",) or min(film.rows, film.columns) < _NO_PICTURE):
             return GateResult("refused", measured, film.view, 0.0)
@@ -236,7 +246,6 @@ class Gate:
             first.frontal if not ordered else min(first.frontal, 0.5),
             (-turns) % 4 if rightable else 0,
             invert and rightable,
-            film_in(film.pixels, around) if cautions[:1] == ["photograph"] else None,
         )
 
     def _righted(self, picture: np.ndarray, first: Look) -> tuple[int, bool, Look]:

@@ -126,20 +126,17 @@ def surround_of(pixels: np.ndarray) -> Surround:
     )
 
 
-def film_in(pixels: np.ndarray, around: Surround) -> PixelBox | None:
-    """Where the film lies in a picture, (rows, columns) float, of which it is known what lies around it; None
-    where that is nothing. A light box has edges too: within them the film's own are looked for again."""
-    left, top, right, bottom = 0, 0, pixels.shape[1], pixels.shape[0]
-    box = around.box_in(*pixels.shape)
-    if box is None:
-        return None
+def film_in(pixels: np.ndarray) -> PixelBox | None:
+    """Where the film lies in a picture of it, (rows, columns) float; None where it lies on nothing. A light
+    box has edges too: within them the film's own are looked for again."""
+    film: PixelBox | None = None
     for _ in range(_FRAMES):
-        left, top, right, bottom = left + box.left, top + box.top, left + box.right, top + box.bottom
-        inside = pixels[top:bottom, left:right]
-        box = surround_of(inside).box_in(*inside.shape)
+        box = surround_of(pixels).box_in(*pixels.shape)
         if box is None:
             break
-    return PixelBox(left, top, right, bottom)
+        pixels = pixels[box.top : box.bottom, box.left : box.right]
+        film = box if film is None else box.moved(film.left, film.top)
+    return film
 
 
 def _side_at_right(picture: np.ndarray) -> Side:

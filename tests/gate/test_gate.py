@@ -113,6 +113,14 @@ def test_only_a_film_of_which_it_is_cautioned_as_a_photograph_is_cut_out():
     assert mended(marked_film("ct"), gate.check(marked_film("ct"))).notes == ()
 
 
+def test_what_would_be_refused_is_not_cut_out(monkeypatch):
+    gate, picture = MarkedGate(), plated(marked_film())
+    for box, offered in ((PixelBox(12, 12, 132, 132), True), (PixelBox(12, 12, 60, 60), False)):
+        monkeypatch.setattr("cxrtriage.gate.gate.film_in", lambda _, box=box: box)
+        assert gate.check(picture).verdict == "cautioned"
+        assert gate.check(picture).film_at == (box if offered else None)
+
+
 @shipped
 def test_the_shipped_gate_cuts_a_shipped_film_out_of_its_plate():
     gate, film = Gate.load(), read_film(EXAMPLES / "shenzhen-00010.webp")

@@ -139,7 +139,7 @@ def test_the_sides_say_how_large_the_film_is(film):
 @pytest.mark.parametrize("sides", [ALL, (True, True, True, False), (False, True, True, True)])
 def test_where_the_film_lies(film, sides):
     picture = on_a_plate(film, 0.97, sides)
-    box = film_in(picture, surround_of(picture))
+    box = film_in(picture)
     deep = film.shape[0] // 10
     top, left = deep * sides[0], deep * sides[2]
     lost = np.array([
@@ -155,7 +155,7 @@ def test_of_a_film_that_hangs_askew_nothing_is_cut_off_but_its_corners(film, deg
     deep = film.shape[0] // 5
     picture = turned(np.pad(film, deep, constant_values=0.97), degrees, 0.97)
     there = turned(np.pad(np.ones_like(film), deep), degrees, 0.0) > 0.5
-    box = film_in(picture, surround_of(picture))
+    box = film_in(picture)
     inside = there[box.top : box.bottom, box.left : box.right]
     assert inside.sum() >= 0.97 * there.sum()
     assert inside.mean() >= there.mean() + 0.2  # a white belly on a white plate has no edge
@@ -165,7 +165,7 @@ def test_within_a_light_box_the_film_is_looked_for(film):
     plate = on_a_plate(film, 0.97)
     deep = plate.shape[0] // 12
     picture = np.pad(plate, deep, constant_values=0.35)
-    box = film_in(picture, surround_of(picture))
+    box = film_in(picture)
     assert box.rows <= film.shape[0] + 0.12 * picture.shape[0]
     assert box.columns <= film.shape[1] + 0.03 * picture.shape[1]
     assert box.rows >= 0.97 * film.shape[0]
@@ -174,7 +174,7 @@ def test_within_a_light_box_the_film_is_looked_for(film):
 
 def test_what_lies_on_nothing_or_fills_the_picture_is_not_cut_out(film):
     for picture in (film, on_a_plate(film, 0.0), in_a_window(film, 0.5)):
-        assert film_in(picture, surround_of(picture)) is None
+        assert film_in(picture) is None
     assert sides_of((0.9, 0.9, 0.9, 0.9), (1.0, 1.0, 0.99, 0.99)).box_in(100, 100) is None
     assert sides_of((0.9, 0.9, 0.9, 0.9), (0.6, 0.9, 0.6, 0.9)).box_in(100, 100) is None
     assert sides_of((0.9, 0.9, 0.9, 0.9)).box_in(100, 200) == PixelBox(10, 20, 190, 80)

@@ -21,6 +21,7 @@ from cxrtriage.ui import readings
 from cxrtriage.ui.texts import CATALOGUE
 from cxrtriage.weights import WeightsError
 from tests.gate.marked_gate import MarkedGate, marked_film
+from tests.gate.test_surround import on_a_plate
 from tests.severity_maker import SeverityTriage
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "follow_up.py")
@@ -337,6 +338,21 @@ def test_a_film_on_its_side_is_turned_upright_where_it_stands(
     np.testing.assert_allclose(turned.film.pixels, marked_film().pixels, atol=0.003)
     assert turned.assessment.status == "read"
     assert "5 Mar 2020: The film was turned or inverted to stand upright" in words(page)
+
+
+def test_a_film_on_a_plate_is_cut_out_where_it_stands(gated: AppTest, triage: type[SeverityTriage]) -> None:
+    picture, file = on_a_plate(marked_film().pixels, 0.97), io.BytesIO()
+    Image.fromarray(np.rint(picture * 255).astype(np.uint8)).save(file, "PNG")
+    page = dated(opened(gated, one_png=marked(), two_png=file.getvalue()), EARLY, LATE)
+    assert buttons(page) == ["Cut the film out and read it", "Read anyway"]
+    next(button for button in page.button if button.label == "Cut the film out and read it").click()
+    page.run()
+    assert not page.exception
+    _, cut = page.session_state["course"].films
+    assert cut.film.notes == ("cut_out",)
+    assert cut.film.rows < picture.shape[0]
+    assert cut.assessment.status == "read"
+    assert "5 Mar 2020: The film was cut out of a photo or screenshot" in words(page)
 
 
 def test_every_text_of_the_page_names_its_verdicts() -> None:

@@ -37,7 +37,7 @@ _HALF_CELL = 0.05
 # A map as coarse as that always lies over more than the lungs: on 312 flagged validation films half had more
 # than 0.29 of the map's sum outside. Above this share lay 9 of 100, and of these 27 films 6 had the disease
 # they were flagged for, of the others 153 of 285 (the four nets that read then). On test films:
-# train/results/README.md.
+# train/results/tried_diagnosis.md.
 MUCH_OUTSIDE = 0.4
 # A part of the lungs smaller than this share of the other is no lung of its own.
 _LEAST_RATIO = 0.2

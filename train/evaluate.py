@@ -15,11 +15,12 @@ import numpy as np
 
 from cxrtriage.nets.registry import classifiers
 from cxrtriage.reading.ensemble import combination_name
-from cxrtriage.weights import read_card, write_card
+from cxrtriage.weights import Card, read_card, write_card
 from train.asked import Asked, ask, known_findings
 from train.controls import Changed, Controls, all_controls, lungs_out
+from train.findings import MINED_SOURCES, radiologists_said
 from train.left_out import kept_figures
-from train.manifest import data_folder, read_films
+from train.manifest import FilmRow, data_folder, read_films
 from train.measures import (
     calibration_figures,
     finding_figures,
@@ -63,7 +64,7 @@ def evaluate(names: Sequence[str], runs: Path, weights: Path, results: Path) -> 
     need_the_same(nets)
     controls = Controls(data_folder())
     changed = {name: all_controls(net, controls) for name, net in nets.items()}
-    figures = {name: _measure(net, nets, changed[name], weights, results) for name, net in nets.items()}
+    figures = {name: _measure(net, nets, changed[name], rows, weights, results) for name, net in nets.items()}
     if len(nets) > 1 or set(nets) == set(classifier_names(weights)):
         validated = {name: lungs_out(net, net.validation, controls) for name, net in nets.items()}
         evaluate_together(nets, figures, changed, validated, weights, results)
@@ -74,7 +75,12 @@ def evaluate(names: Sequence[str], runs: Path, weights: Path, results: Path) -> 
 
 
 def _measure(
-    net: Asked, nets: dict[str, Asked], changed: dict[str, Changed], weights: Path, results: Path
+    net: Asked,
+    nets: dict[str, Asked],
+    changed: dict[str, Changed],
+    rows: Sequence[FilmRow],
+    weights: Path,
+    results: Path,
 ) -> dict[str, Any]:
     """Figures of one net, written with its card; its file of results goes by its name."""
     card, settings = net.member.card, net.settings
@@ -113,7 +119,7 @@ def _measure(
         default_operating_point=DEFAULT_POINT,
         shown_findings=shown_findings(found),
         figures=_compact(figures),
-        cautions=_cautions(settings),
+        cautions=cautions_of(card, settings, rows),
     )
     write_card(card, weights)
     print(f"{card.name}: {headline(figures['test'])}", flush=True)
@@ -150,7 +156,8 @@ def _compact(figures: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _cautions(settings: Settings) -> tuple[str, ...]:
+def cautions_of(card: Card, settings: Settings, rows: Sequence[FilmRow]) -> tuple[str, ...]:
+    """What the card of a net says against it, from how and on which of these films it was trained."""
     weight = settings.other_diseases
     against = (
         f"In training a film of another disease counted {weight:g} of a film without a finding."
@@ -159,13 +166,33 @@ def _cautions(settings: Settings) -> tuple[str, ...]:
     )
     return (
         "Trained on films of adults; not for children.",
-        f"Each score answers one disease ({', '.join(name.replace('_', ' ') for name in settings.classes)}) "
+        f"Each score answers one disease ({', '.join(_plain(name) for name in settings.classes)}) "
         "against films without it; another disease of the lung may raise it as well.",
         against,
+        *filter(None, (_mined(card, name, rows) for name in settings.classes)),
         "A low score is no sign of health: no film is called normal.",
         "Thresholds come from few films of few hospitals; set your own where you can.",
         "A probability holds where the ill are as frequent as among the films it was calibrated on.",
     )
+
+
+def _mined(card: Card, name: str, rows: Sequence[FilmRow]) -> str:
+    """Where a program that read reports called most films of a class so: what radiologists say of these."""
+    films = {part["source"]: int(part["films"].get(name, 0)) for part in card.training_data}
+    mined = sum(films.get(source, 0) for source in MINED_SOURCES)
+    if 2 * mined <= sum(films.values()):
+        return ""
+    said = radiologists_said(data_folder(), "opacity")
+    read = [said[row.file] for row in rows if row.label == name and row.file in said]
+    seen = f"; of {len(read)} such films that radiologists read, {sum(read)} show an opacity" if read else ""
+    return (
+        f"Of {sum(films.values())} films with {_plain(name)} that it learnt from, {mined} were labelled so "
+        f"by a program that reads reports{seen}."
+    )
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _probe(net: Asked) -> dict[str, Any]:

@@ -38,6 +38,9 @@ RADIOLOGISTS = {
     "nodule_mass": ("google_radiologist_nodule_mass",),
 }
 
+# ChestX-ray14's labels were mined from reports by a program (Wang 2017, arXiv:1705.02315).
+MINED_SOURCES = ("nih", "nihpn")
+
 
 def read_findings(folder: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
     """By film file, (findings,) float of 0, 1 and NaN; empty where the data has no findings.csv."""
@@ -69,10 +72,27 @@ def finding_targets(rows: Sequence[FilmRow], folder: Path, names: Sequence[str])
     ).reshape(len(rows), len(names))
 
 
+def radiologists_said(folder: Path, name: str) -> dict[str, bool]:
+    """By film file, whether radiologists saw the finding; nothing of films that none of them read."""
+    table = folder / "findings.csv"
+    if not table.is_file():
+        return {}
+    with table.open(newline="", encoding="utf-8-sig") as stream:
+        said = {cells["file"]: _by_radiologists(cells, name) for cells in csv.DictReader(stream)}
+    return {file: bool(value) for file, value in said.items() if value is not None}
+
+
 def _value(cells: dict[str, str], name: str) -> float:
+    said = _by_radiologists(cells, name)
+    if said is not None:
+        return said
+    text = cells[name].strip()
+    return float(text) if text else float("nan")
+
+
+def _by_radiologists(cells: dict[str, str], name: str) -> float | None:
     for column in RADIOLOGISTS.get(name, ()):
         text = (cells.get(column) or "").strip()
         if text in ("0", "1", "0.0", "1.0"):
             return float(text)
-    text = cells[name].strip()
-    return float(text) if text else float("nan")
+    return None

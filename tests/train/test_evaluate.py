@@ -33,7 +33,7 @@ from cxrtriage.weights import (
 from train.calibration import logit
 from train.command import main
 from train.controls import LEAST_FALL, Changed, Fall
-from train.evaluate import MOST_NETS, classifier_names, evaluate
+from train.evaluate import MOST_NETS, cautions_of, classifier_names, evaluate
 from train.films import Labelled
 from train.left_out import folds_of
 from train.manifest import data_folder, read_films
@@ -239,6 +239,32 @@ def test_an_evaluation_gives_the_same_again_and_keeps_folds_of_other_machines(ev
     kept = json.loads((results / "one.json").read_text())
     assert kept["leave_one_source_out"] == json.loads(before["one.json"])["leave_one_source_out"]
     assert set(read_ensemble(evaluated / "weights").weights) == {"one", "two"}
+
+
+def test_a_card_says_what_labels_that_were_mined_from_reports_are_worth(tiny_data, config, tmp_path):
+    card = put_net(tmp_path, "one", 0, config)
+    settings = read_settings(config)
+
+    def said(**films: int) -> list[str]:
+        parts = tuple({"source": source, "films": {"covid19": count}} for source, count in films.items())
+        cautions = cautions_of(replace(card, training_data=parts), settings, read_films(tiny_data))
+        return [caution for caution in cautions if "reports" in caution]
+
+    assert said(nihpn=7, nih=2, cohen=5) == [
+        "Of 14 films with covid19 that it learnt from, 9 were labelled so by a program that reads reports."
+    ]
+    assert said(nih=5, cohen=5) == []
+    assert cautions_of(card, settings, ()) == cautions_of(card, settings, read_films(tiny_data))
+
+    findings = "file,opacity,radiologist_lung_opacity_rsna\n"
+    findings += "north-tuberculosis-0.png,0,1\nnorth-tuberculosis-1.png,1,0\nnorth-tuberculosis-2.png,1,\n"
+    (tiny_data / "findings.csv").write_text(findings)
+    parts = ({"source": "nihpn", "films": {"tuberculosis": 3}},)
+    cautions = cautions_of(replace(card, training_data=parts), settings, read_films(tiny_data))
+    assert [caution for caution in cautions if "reports" in caution] == [
+        "Of 3 films with tuberculosis that it learnt from, 3 were labelled so by a program that reads "
+        "reports; of 2 such films that radiologists read, 1 show an opacity."
+    ]
 
 
 def test_nets_of_folds_are_as_sure_as_the_net_they_stand_for(hospitals, config, tmp_path):

@@ -7,7 +7,7 @@ import csv
 import numpy as np
 import pytest
 
-from train.findings import FINDINGS, finding_targets, read_findings
+from train.findings import FINDINGS, finding_targets, radiologists_said, read_findings
 from train.manifest import ManifestError, read_films
 
 NAMES = ("no_finding", "opacity", "effusion")
@@ -59,6 +59,12 @@ def test_normal_films_of_others_have_none_and_ill_ones_are_unknown(table):
 def test_without_a_table_only_normal_films_are_known(tiny_data):
     assert read_findings(tiny_data, NAMES) == {}
     assert targets(tiny_data)["north-normal-0.png"] == [1, 0, 0]
+
+
+def test_radiologists_speak_of_the_films_they_read_alone(table, tmp_path):
+    assert radiologists_said(table, "opacity") == {"north-normal-1.png": True}
+    assert radiologists_said(table, "effusion") == {}
+    assert radiologists_said(tmp_path / "empty", "opacity") == {}
 
 
 def test_a_finding_the_table_does_not_know_is_named(table):

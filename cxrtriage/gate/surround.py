@@ -34,6 +34,7 @@ _FRAMES = 3  # the edges of the film, of the light box and of the room's wall
 # ground), how much of it and of its every row has its shade, and how much of the rows beyond may.
 _BAR_LEAST, _BAR_MOST, _BAR_EVEN, _BLACK = 12, 110, 0.02, 0.06
 _BAR_SHARE, _BAR_ROW, _BEYOND = 0.75, 0.5, 0.35
+_HIDDEN = 10  # rows of it that words or buttons may hide
 # Of the bar's length, the share along which another even ground lies beyond it.
 _GROUND = 0.9
 
@@ -196,8 +197,10 @@ def _bar_above(picture: np.ndarray) -> _Bar | None:
     if shade <= _BLACK:
         return None
     same = np.abs(picture - shade) <= _BAR_EVEN
-    ended = np.flatnonzero(same[1:].mean(1) < _BAR_ROW)
-    deep = int(ended[0]) + 1 if len(ended) else _SIDE
+    # Words and rows of buttons hide it for a few rows; it ends where it does not come back.
+    seen = np.flatnonzero(np.append(same.mean(1) >= _BAR_ROW, True))
+    ends = np.flatnonzero(np.diff(seen) > _HIDDEN)
+    deep = int(seen[ends[0]]) + 1 if len(ends) else _SIDE
     if not _BAR_LEAST <= deep <= _BAR_MOST or same[1 : deep - 1].mean() < _BAR_SHARE:
         return None
     if same[deep + 2].mean() > _BEYOND:  # it ends along no straight line

@@ -98,6 +98,17 @@ def test_a_bar_on_another_ground_is_a_window_with_words_on_it_and_without(film, 
     assert surround_of(in_a_window(film, bar, ground, words=True)).window
 
 
+def test_a_row_of_buttons_does_not_end_a_bar(film):
+    window = in_a_window(film, 0.3)
+    high, wide = window.shape[0] // 80, window.shape[1] // 16
+    for left in range(wide // 4, window.shape[1] - wide, wide):
+        window[high : 2 * high, left : left + wide * 4 // 5] = 0.9
+    assert surround_of(window).window
+    # What hides it for longer ends it: a film that hangs above all of it is in no window.
+    window[high : window.shape[0] // 4] = 0.9
+    assert not surround_of(window).window
+
+
 def test_a_black_bar_is_the_films_own_ground(film):
     assert not surround_of(in_a_window(film, 0.0)).window
 

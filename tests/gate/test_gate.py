@@ -15,7 +15,7 @@ from cxrtriage.film.film import Film
 from cxrtriage.film.read import read_film
 from cxrtriage.film.synthetic import draw_film
 from cxrtriage.gate.gate import GATE, GATE_FINE, Gate, Look, measured_codes, mended, righted
-from cxrtriage.gate.surround import Surround
+from cxrtriage.gate.surround import Side, Surround
 from cxrtriage.nets.gate import KINDS, SIGNS, GateNet
 from cxrtriage.weights import WEIGHTS_FOLDER, Card, WeightsError, read_card, save_net, write_card
 from tests.gate.marked_gate import SIDE, MarkedGate, marked_film
@@ -308,4 +308,18 @@ def test_kinds_that_have_one_code_count_together(chances, code, monkeypatch):
     look = Look(kinds, (1.0, 0.0, 0.0, 0.0), dict.fromkeys(SIGNS, 0.0), 1.0)
     gate = MarkedGate()
     monkeypatch.setattr(gate, "look", lambda picture: look)
+    assert gate.check(marked_film()).codes == (code,)
+
+
+@pytest.mark.parametrize(
+    ("share", "foreign", "code"),
+    [(0.7, 0.07, "photograph"), (0.7, 0.09, "not_frontal_chest"), (0.3, 0.07, "not_frontal_chest")],
+)
+def test_a_film_whose_sides_are_seen_may_have_words_around_it(share, foreign, code, monkeypatch):
+    kinds = dict.fromkeys(KINDS, 0.0) | {"photograph_of_film": 1 - foreign, "not_medical": foreign}
+    look = Look(kinds, (1.0, 0.0, 0.0, 0.0), dict.fromkeys(SIGNS, 0.0), 1.0)
+    gate = MarkedGate()
+    monkeypatch.setattr(gate, "look", lambda picture: look)
+    sides = (Side(), *(Side(share, 0.9) for _ in range(3)))
+    monkeypatch.setattr("cxrtriage.gate.gate.surround_of", lambda pixels: Surround(sides))
     assert gate.check(marked_film()).codes == (code,)

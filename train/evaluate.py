@@ -183,8 +183,12 @@ def _mined(card: Card, name: str, rows: Sequence[FilmRow]) -> str:
     if 2 * mined <= sum(films.values()):
         return ""
     said = radiologists_said(data_folder(), "opacity")
-    read = [said[row.file] for row in rows if row.label == name and row.file in said]
-    seen = f"; of {len(read)} such films that radiologists read, {sum(read)} show an opacity" if read else ""
+    read = [
+        said[row.file]
+        for row in rows
+        if row.source in MINED_SOURCES and row.label == name and row.file in said
+    ]
+    seen = f"; radiologists read {len(read)} such films and saw an opacity in {sum(read)}" if read else ""
     return (
         f"Of {sum(films.values())} films with {_plain(name)} that it learnt from, {mined} were labelled so "
         f"by a program that reads reports{seen}."

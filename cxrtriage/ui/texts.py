@@ -889,6 +889,10 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "en": "The file says so itself, and none was found by look. Where you see some, draw a crop box "
         "around it and blank that."
     },
+    "writing_cut_off": {
+        "en": "There was writing on the picture that the film was cut out of, and none was found on the film "
+        "itself. Where you see some, draw a crop box around it and blank that."
+    },
     "writing_blank": {"en": "Blank the writing"},
     "writing_blank_chosen": {"en": "Blank what is ticked"},
     "writing_blank_help": {

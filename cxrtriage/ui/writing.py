@@ -67,7 +67,9 @@ def _question(texts: Texts, film: Film, boxes: tuple[PixelBox, ...]) -> None:
                 )
         else:
             chosen = ()
-            st.html(f'<p class="cx-note">{escape(texts["writing_by_tag"])}</p>')
+            # What was found by look may have stayed on the plate or page around the film.
+            why = texts["writing_cut_off"] if "cut_out" in film.notes else texts["writing_by_tag"]
+            st.html(f'<p class="cx-note">{escape(why)}</p>')
         with st.container(horizontal=True, key="writing_row"):
             st.button(
                 texts["writing_blank"] if chosen == boxes else texts["writing_blank_chosen"],

@@ -17,7 +17,9 @@ from streamlit.testing.v1 import AppTest
 
 import cxrtriage.reading
 from cxrtriage.film.adjustment import Adjustment, FractionBox
+from cxrtriage.film.box import PixelBox
 from cxrtriage.film.film import Film
+from cxrtriage.film.writing import CODE, WrittenLine
 from cxrtriage.gate.gate import Gate, GateResult
 from cxrtriage.reading.assessment import Assessment, ClassScore, Diagnosis, FilmFacts, Versions
 from cxrtriage.reading.call import class_score, strongest_class
@@ -25,6 +27,7 @@ from cxrtriage.reading.ensemble import read_ensemble
 from cxrtriage.reading.map_methods import MapFigures, Pointing, Share
 from cxrtriage.reading.saliency import Saliency
 from cxrtriage.reading.site import Site, SitePoint
+from cxrtriage.ui import opening
 from cxrtriage.ui.map_choice import method_help
 from cxrtriage.ui.texts import Texts
 from cxrtriage.weights import Card, WeightsError, read_card
@@ -621,6 +624,25 @@ def test_a_film_on_a_plate_is_cut_out_with_one_click(page: AppTest, triage: type
     assert film.columns < picture.shape[1]
     assert "The film was cut out of a photo or screenshot" in words(page)
     assert not {"Cut the film out and read it", "Read anyway"} & set(labels(page))
+
+
+def test_writing_that_stayed_around_a_film_is_not_said_to_come_from_the_file(
+    page: AppTest, triage: type[FakeTriage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = WrittenLine(PixelBox(2, 2, 40, 10), 0.9, False)
+    monkeypatch.setattr(opening, "with_writing_noted", lambda film: (film.noted(CODE), (line,)))
+    monkeypatch.setattr(opening, "find_writing", lambda pixels: ())
+    triage.gate = MarkedGate()
+    picture, file = on_a_plate(marked_film().pixels, 0.97), io.BytesIO()
+    Image.fromarray(np.rint(picture * 255).astype(np.uint8)).save(file, "PNG")
+    opened(page, file.getvalue())
+    assert "Look at the writing (1)" in {one.label for one in page.expander}
+    next(button for button in page.button if button.label == "Cut the film out and read it").click()
+    page.run()
+    assert not page.exception
+    assert "There was writing on the picture that the film was cut out of" in words(page)
+    assert "The file says so itself" not in words(page)
+    assert "It is no name" in labels(page)  # which nobody has said yet
 
 
 def test_a_photographed_film_without_a_plate_is_not_cut_out(page: AppTest, triage: type[FakeTriage]) -> None:

@@ -72,6 +72,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gate.add_argument("--steps", type=int, help="end after so many steps, to try the whole path")
     gate.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
     gate.set_defaults(run=_gate)
+    marker = commands.add_parser("side-marker", help="train the net that tells L from R on films' markers")
+    marker.add_argument("--config", type=Path, required=True)
+    marker.add_argument(
+        "--exclude", nargs="+", default=[], metavar="SOURCE", help="sources training never sees"
+    )
+    marker.add_argument("--steps", type=int, help="end after so many steps, to try the whole path")
+    marker.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
+    marker.set_defaults(run=_side_marker)
     opacities = commands.add_parser("opacities", help="train the net that marks opacities of the lungs")
     opacities.add_argument("--config", type=Path, required=True)
     opacities.add_argument(
@@ -203,6 +211,15 @@ def _gate(options: argparse.Namespace) -> int:
     return 0
 
 
+def _side_marker(options: argparse.Namespace) -> int:
+    from train.side_marker import read_side_marker_settings, train_side_marker
+
+    settings = _excluding(read_side_marker_settings(options.config), options.exclude)
+    card = train_side_marker(settings, options.runs, steps=options.steps)
+    print(f"{options.runs / card.name / card.name}.safetensors {card.sha256[:12]}")
+    return 0
+
+
 def _opacities(options: argparse.Namespace) -> int:
     from train.opacity_finder import read_opacity_settings, train_opacities
 
@@ -328,7 +345,7 @@ def _compare_thresholds(options: argparse.Namespace) -> int:
 # Nets that are measured together, by their architecture.
 _EVALUATED_AS = {
     "lung_unet": "lungs", "severity": "severity", "zone_model": "severity", "opacity_finder": "severity",
-    "ct_lesion": "ct_lesion", "gate": "gate",
+    "ct_lesion": "ct_lesion", "gate": "gate", "side_marker": "gate",
 }  # fmt: skip
 
 

@@ -19,6 +19,8 @@ import numpy as np
 from cxrtriage.film.film import Film, FilmError
 from cxrtriage.film.read import read_film
 from cxrtriage.gate.gate import GATE, GATE_FINE, Gate, GateResult, Thresholds
+from cxrtriage.gate.side_marker import SIDE_MARKER, SideMarkers
+from cxrtriage.nets.side_marker import SideMarkerNet
 from cxrtriage.reading.cut_lungs import with_cut_lungs
 from cxrtriage.reading.lung_finder import LungFinder
 from cxrtriage.weights import Card, load_net, read_card, write_card
@@ -56,28 +58,34 @@ def evaluate_gate(runs: Path, weights: Path, results: Path) -> dict[str, Any]:
     if not rows:
         raise SettingsError("there are no films to judge the gate by.")
     beside = [GATE_FINE] if (weights / f"{GATE_FINE}.json").is_file() else []
-    gate = _with_thresholds(_gate_of(weights, GATE, [weights / name for name in beside]), rows)
+    marked = (weights / f"{SIDE_MARKER}.json").is_file()
+    markers = weights / SIDE_MARKER if marked else None
+    gate = _with_thresholds(_gate_of(weights, GATE, [weights / name for name in beside], markers), rows)
     figures = {"thresholds": asdict(gate.thresholds), "shipped": _figures(gate, rows, "test", weights)}
     for folder in sorted(runs.glob(f"{GATE}-without-*")):
         name = folder.name
         if not (folder / f"{name}.json").is_file():
             continue
-        others = [runs / name.replace(GATE, one, 1) for one in beside]
+        parts = [*beside, *([SIDE_MARKER] if marked else [])]
+        others = [runs / name.replace(GATE, one, 1) for one in parts]
         if missing := [one.name for one in others if not (one / f"{one.name}.json").is_file()]:
             raise SettingsError(f"{runs}: {name} is there without {', '.join(missing)}; train it too.")
-        other = _gate_of(folder, name, [one / one.name for one in others])
+        files = [one / one.name for one in others]
+        other = _gate_of(folder, name, files[: len(beside)], files[-1] if marked else None)
         sources = set(other.card.settings["exclude"])
         other = _with_thresholds(other, [row for row in rows if row.source not in sources])
         unseen = [row for row in rows if row.source in sources]
         figures[", ".join(sorted(sources))] = _figures(other, unseen, None, weights)
-    nets_beside = {card.name: card.sha256 for card, _ in gate.nets[1:]}
-    for name, part in _left_out_before(gate.card, nets_beside).items():
+    asked: dict[str, Any] = {"beside": {card.name: card.sha256 for card, _ in gate.nets[1:]}}
+    if gate.markers:
+        asked["markers"] = gate.markers.card.sha256
+    for name, part in _left_out_before(gate.card, asked).items():
         figures.setdefault(name, {**part, "of_before": True})
     results.mkdir(parents=True, exist_ok=True)
     settings = {
         **gate.card.settings,
         "thresholds": asdict(gate.thresholds),
-        "beside": nets_beside,
+        **asked,
     }
     card = replace(gate.card, settings=settings, figures=figures)
     write_card(card, weights)
@@ -86,23 +94,31 @@ def evaluate_gate(runs: Path, weights: Path, results: Path) -> dict[str, Any]:
     return figures
 
 
-def _left_out_before(card: Card, beside: Mapping[str, str]) -> dict[str, Any]:
+def _left_out_before(card: Card, asked: Mapping[str, Any]) -> dict[str, Any]:
     """What an earlier evaluation of these very nets said of gates left without some sources, whose runs may
-    be gone since; nothing where other nets look beside the card's now."""
-    if dict(card.settings.get("beside", {})) != dict(beside):
+    be gone since; nothing where other nets than then are `asked` beside the card's."""
+    before = {name: card.settings[name] for name in ("beside", "markers") if name in card.settings}
+    if {"beside": {}, **before} != {"beside": {}, **asked}:
         return {}
     return {name: part for name, part in card.figures.items() if name not in ("thresholds", "shipped")}
 
 
-def _gate_of(folder: Path, name: str, beside: Sequence[Path]) -> Gate:
-    """A net and those that look beside it, given as folder and name; none of them may know more sources."""
+def _gate_of(folder: Path, name: str, beside: Sequence[Path], markers: Path | None) -> Gate:
+    """A net, those that look beside it and what reads side markers, given as folder and name; none of them
+    may know more sources."""
     card = read_card(name, folder)
     others = [(read_card(one.name, one.parent), one.parent) for one in beside]
-    for other, _ in others:
+    reader = None
+    if markers:
+        of_markers = read_card(markers.name, markers.parent)
+        net = load_net(of_markers, markers.parent)
+        assert isinstance(net, SideMarkerNet)
+        reader = SideMarkers(of_markers, net)
+    for other in [other for other, _ in others] + ([reader.card] if reader else []):
         if shown := set(card.settings.get("exclude", ())) - set(other.settings.get("exclude", ())):
             raise SettingsError(f"{other.name} was shown films of {', '.join(sorted(shown))}.")
     nets = [(other, load_net(other, place)) for other, place in others]
-    return Gate(card, load_net(card, folder), nets)
+    return Gate(card, load_net(card, folder), nets, reader)
 
 
 def _with_lungs(gate: Gate, weights: Path) -> Check:

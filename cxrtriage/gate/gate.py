@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from cxrtriage.film.box import PixelBox
 from cxrtriage.film.film import Film
+from cxrtriage.gate.side_marker import SIDE_MARKER, SideMarkers
 from cxrtriage.gate.surround import Surround, film_in, surround_of
 from cxrtriage.nets.gate import KINDS, SIGNS, GateNet
 from cxrtriage.weights import (
@@ -70,7 +72,7 @@ class Thresholds:
     photograph: float = 0.5
     inverted: float = 0.5
     turned: float = 0.5
-    mirrored: float = 0.98
+    mirrored: float = 0.95
     child: float = 0.98
     distance: float = 3.0
     view: float = 0.5
@@ -149,11 +151,17 @@ class Gate:
     Shared by threads, since looking changes nothing in it.
 
     `card` is of the net that comes first; it holds the thresholds, which are of all together, and names the
-    nets `beside` it with the checksums of their weights.
+    nets `beside` it, and what reads side `markers`, with the checksums of their weights.
     """
 
-    def __init__(self, card: Card, net: GateNet, beside: Sequence[tuple[Card, GateNet]] = ()) -> None:
-        self.card = card
+    def __init__(
+        self,
+        card: Card,
+        net: GateNet,
+        beside: Sequence[tuple[Card, GateNet]] = (),
+        markers: SideMarkers | None = None,
+    ) -> None:
+        self.card, self.markers = card, markers
         self.nets = ((card, net), *beside)
         self._sizes = []
         for one, _ in self.nets:
@@ -169,16 +177,16 @@ class Gate:
         card = read_card(GATE, folder)
         with parts_of(card):
             named = dict(card.settings.get("beside", {}))
-        beside = []
-        for name, sha256 in named.items():
-            other = read_card(name, folder)
-            if other.sha256 != sha256:
-                raise WeightsError(
-                    "weights_damaged",
-                    f"The gate's thresholds are not of these weights {name}; fetch all again.",
-                )
-            beside.append((other, _gate_net(other, folder)))
-        return cls(card, _gate_net(card, folder), beside)
+            markers_sha256 = card.settings.get("markers")
+        beside = [
+            (other, _gate_net(other, folder))
+            for other in (_of_checksum(name, sha256, folder) for name, sha256 in named.items())
+        ]
+        markers = None
+        if markers_sha256:
+            _of_checksum(SIDE_MARKER, markers_sha256, folder)
+            markers = SideMarkers.load(folder)
+        return cls(card, _gate_net(card, folder), beside, markers)
 
     def picture(self, pixels: np.ndarray) -> np.ndarray:
         """(rows, columns) float in 0..1 -> (224, 224) uint8, equalised as the training films were."""
@@ -228,7 +236,8 @@ class Gate:
         first = self.look(picture)
         turns, invert, look = self._righted(picture, first)
         upright = np.rot90(film.pixels, -turns)
-        around = surround_of(np.float32(1.0) - upright if invert else upright)
+        upright = np.float32(1.0) - upright if invert else upright
+        around = surround_of(upright)
         # A thumbnail of something else is that first, and small second.
         codes = self._refusals(look, film, around) or list(measured)
         righting: list[str] = []
@@ -236,7 +245,7 @@ class Gate:
             righting.append("inverted")
         if not codes and turns:
             righting.append("rotated_180" if turns == 2 else "rotated_90")
-        cautions = [] if codes else self._cautions(look, film, around)
+        cautions = [] if codes else self._cautions(look, film, upright, around)
         ordered = sorted([*codes, *righting], key=_REFUSING.index)
         verdict: Verdict = "refused" if ordered else "cautioned" if cautions else "accepted"
         view = film.view or ("lateral" if "lateral" in codes else None)
@@ -300,16 +309,37 @@ class Gate:
             return None
         return "AP" if chance > 0.5 else "PA"
 
-    def _cautions(self, look: Look, film: Film, around: Surround) -> list[str]:
+    def _mirrored(self, look: Look, upright: np.ndarray) -> bool:
+        """By heart and vessels as the nets see them, and by the side marker where one can be read."""
+        odds, limit = _log_odds(look.signs["mirrored"]), _log_odds(self.thresholds.mirrored)
+        if self.markers is None or odds + self.markers.most <= limit:  # no marker can turn it
+            return odds > limit
+        return odds + self.markers.mirrored(upright) > limit
+
+    def _cautions(self, look: Look, film: Film, upright: np.ndarray, around: Surround) -> list[str]:
         codes = []
         if look.photographed > self.thresholds.photograph or around.on_plate or around.window:
             codes.append("photograph")
-        if look.signs["mirrored"] > self.thresholds.mirrored:
+        if self._mirrored(look, upright):
             codes.append("mirrored")
         by_look = film.age_years is None and look.signs["child"] > self.thresholds.child
         if by_look or (film.age_years is not None and film.age_years < _CHILD_YEARS):
             codes.append("child")
         return codes
+
+
+def _log_odds(chance: float) -> float:
+    return math.log(max(chance, 1e-9) / max(1 - chance, 1e-9))
+
+
+def _of_checksum(name: str, sha256: str, folder: Path) -> Card:
+    """The card of weights that go with the gate's; WeightsError where they are others."""
+    card = read_card(name, folder)
+    if card.sha256 != sha256:
+        raise WeightsError(
+            "weights_damaged", f"The gate's thresholds are not of these weights {name}; fetch all again."
+        )
+    return card
 
 
 def _gate_net(card: Card, folder: Path) -> GateNet:

@@ -13,6 +13,7 @@ from cxrtriage.nets.gate import GateNet
 from cxrtriage.nets.lungs import LungNet
 from cxrtriage.nets.opacities import OpacityMaps, OpacityNet
 from cxrtriage.nets.severity import SeverityNet, ZoneModel
+from cxrtriage.nets.side_marker import SideMarkerNet
 from cxrtriage.nets.transformer import Patches, TransformerClassifier
 
 LUNG_UNET = "lung_unet"
@@ -22,6 +23,7 @@ OPACITY_FINDER = "opacity_finder"
 OPACITY_MAPS = "opacity_maps"
 CT_LESION = "ct_lesion"
 GATE = "gate"
+SIDE_MARKER = "side_marker"
 # Stage of a stem whose map the transformer reads: stride 16 leaves it something to do, the last stage is
 # what the findings were told from.
 TRANSFORMERS = {"vit": 0, "hybrid_vit": 3, "corpus_vit": 4}
@@ -34,7 +36,7 @@ def classifiers() -> tuple[str, ...]:
 
 def architectures() -> tuple[str, ...]:
     """Names that `build` knows."""
-    return (*classifiers(), LUNG_UNET, SEVERITY, ZONE_MODEL, OPACITY_FINDER, CT_LESION, GATE)
+    return (*classifiers(), LUNG_UNET, SEVERITY, ZONE_MODEL, OPACITY_FINDER, CT_LESION, GATE, SIDE_MARKER)
 
 
 def build(name: str, **options: Any) -> nn.Module:
@@ -42,15 +44,17 @@ def build(name: str, **options: Any) -> nn.Module:
 
     `options` are those of `FilmClassifier`, of `TransformerClassifier` (with `backbone`, the name of its
     stem's architecture, or for `vit` `patch`, the side of a patch), of `LungNet` for `lung_unet`, of
-    `CtLesionNet` for `ct_lesion`, of `GateNet` for `gate`, of `ZoneModel` for `zone_model`, of
-    `OpacityNet` for `opacity_finder`, or of `SeverityNet` for `severity` (with `trunk`, the options of its
-    `corpus_vit`); JSON types only, so that they travel on a card. Raises ValueError for a name that is not in
-    `architectures()`.
+    `CtLesionNet` for `ct_lesion`, of `GateNet` for `gate`, of `SideMarkerNet` for `side_marker`, of
+    `ZoneModel` for `zone_model`, of `OpacityNet` for `opacity_finder`, or of `SeverityNet` for `severity`
+    (with `trunk`, the options of its `corpus_vit`); JSON types only, so that they travel on a card. Raises
+    ValueError for a name that is not in `architectures()`.
     """
     if name == LUNG_UNET:
         return LungNet(**options)
     if name == GATE:
         return GateNet(**options)
+    if name == SIDE_MARKER:
+        return SideMarkerNet(**options)
     if name == ZONE_MODEL:
         return ZoneModel(**options)
     if name == OPACITY_FINDER:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from cxrtriage.gate.side_marker import SIDE_MARKER
 from cxrtriage.reading.ensemble import Ensemble, read_ensemble
 from cxrtriage.reading.severity_card import SEVERITY_FILE, read_severity_card
 from cxrtriage.weights import WEIGHTS_FOLDER, Card, WeightsError, read_card
@@ -116,9 +117,12 @@ def model_facts(name: str, weights: Path = WEIGHTS_FOLDER, results: Path = RESUL
 
 
 def _beside(card: Card) -> tuple[str, ...]:
-    """The nets that look beside the gate's first one."""
+    """The nets that look beside the gate's first one, and what reads side markers for it."""
     named = card.settings.get("beside")
-    return tuple(named) if isinstance(named, dict) else ()
+    return (
+        *(named if isinstance(named, dict) else ()),
+        *([SIDE_MARKER] if "markers" in card.settings else []),
+    )
 
 
 def weaknesses(facts: ModelFacts) -> list[Weakness]:

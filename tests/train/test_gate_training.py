@@ -129,5 +129,10 @@ def test_figures_of_gates_left_without_sources_belong_to_the_nets_that_look_toge
         settings={"beside": {"gate_fine": "a"}},
         figures={"thresholds": {}, "shipped": {}, "north, south": {"films": 3}},
     )  # fmt: skip
-    assert _left_out_before(card, {"gate_fine": "a"}) == {"north, south": {"films": 3}}
-    assert _left_out_before(card, {"gate_fine": "b"}) == _left_out_before(card, {}) == {}
+    assert _left_out_before(card, {"beside": {"gate_fine": "a"}}) == {"north, south": {"films": 3}}
+    for others in (
+        {"beside": {"gate_fine": "b"}},
+        {"beside": {}},
+        {"beside": {"gate_fine": "a"}, "markers": "c"},
+    ):
+        assert _left_out_before(card, others) == {}

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cxrtriage.weights import Card
 
 RUNS = Path("runs")
 RESULTS = Path("train/results")
@@ -64,30 +67,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ct.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
     ct.set_defaults(run=_ct)
 
-    gate = commands.add_parser("gate", help="train the net that tells frontal chest films from the rest")
-    gate.add_argument("--config", type=Path, required=True)
-    gate.add_argument(
-        "--exclude", nargs="+", default=[], metavar="SOURCE", help="sources training never sees"
-    )
-    gate.add_argument("--steps", type=int, help="end after so many steps, to try the whole path")
-    gate.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
-    gate.set_defaults(run=_gate)
-    marker = commands.add_parser("side-marker", help="train the net that tells L from R on films' markers")
-    marker.add_argument("--config", type=Path, required=True)
-    marker.add_argument(
-        "--exclude", nargs="+", default=[], metavar="SOURCE", help="sources training never sees"
-    )
-    marker.add_argument("--steps", type=int, help="end after so many steps, to try the whole path")
-    marker.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
-    marker.set_defaults(run=_side_marker)
-    opacities = commands.add_parser("opacities", help="train the net that marks opacities of the lungs")
-    opacities.add_argument("--config", type=Path, required=True)
-    opacities.add_argument(
-        "--exclude", nargs="+", default=[], metavar="SOURCE", help="sources training never sees"
-    )
-    opacities.add_argument("--steps", type=int, help="end after so many steps, to try the whole path")
-    opacities.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
-    opacities.set_defaults(run=_opacities)
+    for name, trained, run in (
+        ("gate", "train the net that tells frontal chest films from the rest", _gate),
+        ("side-marker", "train the net that tells L from R on films' markers", _side_marker),
+        ("opacities", "train the net that marks opacities of the lungs", _opacities),
+    ):
+        one = commands.add_parser(name, help=trained)
+        one.add_argument("--config", type=Path, required=True)
+        one.add_argument(
+            "--exclude", nargs="+", default=[], metavar="SOURCE", help="sources training never sees"
+        )
+        one.add_argument("--steps", type=int, help="end after so many steps, to try the whole path")
+        one.add_argument("--runs", type=Path, default=RUNS, help="folder of runs (default: runs)")
+        one.set_defaults(run=run)
 
     writing = commands.add_parser("writing", help="fit and measure the finder of writing burned into films")
     writing.add_argument("--results", type=Path, default=RESULTS, help="folder of results")
@@ -205,26 +197,24 @@ def _ct(options: argparse.Namespace) -> int:
 def _gate(options: argparse.Namespace) -> int:
     from train.gate import read_gate_settings, train_gate
 
-    settings = _excluding(read_gate_settings(options.config), options.exclude)
-    card = train_gate(settings, options.runs, steps=options.steps)
-    print(f"{options.runs / card.name / card.name}.safetensors {card.sha256[:12]}")
-    return 0
+    return _trained(read_gate_settings, train_gate, options)
 
 
 def _side_marker(options: argparse.Namespace) -> int:
     from train.side_marker import read_side_marker_settings, train_side_marker
 
-    settings = _excluding(read_side_marker_settings(options.config), options.exclude)
-    card = train_side_marker(settings, options.runs, steps=options.steps)
-    print(f"{options.runs / card.name / card.name}.safetensors {card.sha256[:12]}")
-    return 0
+    return _trained(read_side_marker_settings, train_side_marker, options)
 
 
 def _opacities(options: argparse.Namespace) -> int:
     from train.opacity_finder import read_opacity_settings, train_opacities
 
-    settings = _excluding(read_opacity_settings(options.config), options.exclude)
-    card = train_opacities(settings, options.runs, steps=options.steps)
+    return _trained(read_opacity_settings, train_opacities, options)
+
+
+def _trained(read: Callable[[Path], Any], train: Callable[..., Card], options: argparse.Namespace) -> int:
+    """Train a net that sources can be kept from."""
+    card = train(_excluding(read(options.config), options.exclude), options.runs, steps=options.steps)
     print(f"{options.runs / card.name / card.name}.safetensors {card.sha256[:12]}")
     return 0
 

@@ -2,7 +2,8 @@
 
 Every glyph beside the spine is asked for the side it names, and held against the side that it lies on. The
 net behind it (`python -m train side-marker`) was told no letter: it learnt which shapes lie on which side of
-films that are not mirrored. Most shapes lie on either, and say nothing.
+films that are not mirrored. Most shapes lie on either, and say nothing. A letter in brackets belongs to the
+figure of a journal and is not asked.
 """
 
 from __future__ import annotations
@@ -27,6 +28,12 @@ _LEAST_AREA = 40
 _BESIDE_SPINE = 0.1  # from the middle of the picture
 _MOST = 40  # of each brightness; the largest
 _ROOM = 1.5  # of the longer side of a letter's box, shown around its middle
+# Of brackets: width, and how far their ends lie from their middle, in heights; the gap between two, and how
+# far heights and middles of these may differ, likewise.
+_BRACKET_WIDTHS = (0.15, 0.45)
+_BOW = 0.06
+_BRACKETS_APART = (0.3, 1.2)
+_BRACKETS_UNEVEN = 0.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +50,17 @@ def letters_on(pixels: np.ndarray) -> Letters:
     """Of film pixels (float32 in 0..1)."""
     greys, _ = copy_of(pixels)
     pictures, right = [], []
-    for side in (greys, 255 - greys):
-        layer = Layer.of(side)
+    layers = [Layer.of(side) for side in (greys, 255 - greys)]
+    # Found dark on light or light on dark, whichever keeps both of them whole.
+    lettered = np.concatenate([_in_brackets(layer) for layer in layers])
+    for layer in layers:
         for number in _asked(layer):
-            left, _, width, _, _ = layer.boxes[number]
+            left, top, width, height, _ = layer.boxes[number]
+            middle = np.array((left + width / 2, top + height / 2))
+            if ((lettered[:, :2] < middle) & (middle < lettered[:, 2:])).all(axis=1).any():
+                continue
             pictures.append(_picture(layer, number))
-            right.append(left + width / 2 > side.shape[1] / 2)
+            right.append(middle[0] > greys.shape[1] / 2)
     shape = (len(pictures), 2, LETTER_SIDE, LETTER_SIDE)
     return Letters(np.array(pictures, np.uint8).reshape(shape), np.array(right, bool))
 
@@ -108,6 +120,40 @@ def _asked(layer: Layer) -> np.ndarray:
     fits[0] = False  # the ground
     found = np.flatnonzero(fits)
     return found if found.size <= _MOST else found[np.argsort(-area[found])[:_MOST]]
+
+
+def _in_brackets(layer: Layer) -> np.ndarray:
+    """(pairs, 4) left, top, right, foot of what round brackets hold, they themselves with it."""
+    _, _, width, height, _ = layer.boxes.T
+    fits = (height >= _HEIGHTS[0]) & (height <= _HEIGHTS[1])
+    fits &= (width >= _BRACKET_WIDTHS[0] * height) & (width <= _BRACKET_WIDTHS[1] * height)
+    bows = {int(number): _bow(layer, int(number)) for number in np.flatnonzero(fits)}
+    opening, closing = (
+        layer.boxes[[number for number, bow in bows.items() if sign * bow > _BOW]] for sign in (1, -1)
+    )
+    before, after = opening[:, None, :], closing[None, :, :]
+    tall = np.maximum(before[..., 3], after[..., 3])
+    gap = (after[..., 0] - before[..., 0] - before[..., 2]) / tall
+    uneven = np.abs(before[..., 3] - after[..., 3]) / tall
+    apart = np.abs(before[..., 1] - after[..., 1] + (before[..., 3] - after[..., 3]) / 2) / tall
+    pairs = (gap > _BRACKETS_APART[0]) & (gap < _BRACKETS_APART[1])
+    pairs &= (uneven < _BRACKETS_UNEVEN) & (apart < _BRACKETS_UNEVEN)
+    first, second = (boxes[rows] for boxes, rows in zip((opening, closing), np.nonzero(pairs), strict=True))
+    foot = np.maximum(first[:, 1] + first[:, 3], second[:, 1] + second[:, 3])
+    return np.stack([first[:, 0], first[:, 1], second[:, 0] + second[:, 2], foot], axis=1)
+
+
+def _bow(layer: Layer, number: int) -> float:
+    """How far between the ends of a glyph lies to the right of its middle, in its heights: an opening bracket
+    is bent so, a closing one to the left, and one that leans no less."""
+    left, top, width, height, _ = (int(value) for value in layer.boxes[number])
+    rows, columns = np.nonzero(layer.labels[top : top + height, left : left + width] == number)
+    places = (rows + 0.5) / height
+    ends = [columns[places < 0.2], columns[places > 0.8]]
+    middle = columns[np.abs(places - 0.5) < 0.15]
+    if not all(part.size for part in (*ends, middle)):
+        return 0.0
+    return float(ends[0].mean() + ends[1].mean() - 2 * middle.mean()) / (2 * height)
 
 
 def _picture(layer: Layer, number: int) -> np.ndarray:

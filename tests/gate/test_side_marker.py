@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageDraw, ImageFont
 
 from cxrtriage.film.read import read_film
 from cxrtriage.gate.gate import GATE, Gate
@@ -63,6 +64,23 @@ def test_what_lies_over_the_spine_and_an_even_film_show_no_letter():
         assert found.right.tolist() == []
         assert found.pictures.shape == (0, 2, 32, 32)
         assert naming().told(found) == 0.0
+
+
+@pytest.mark.parametrize("grey", [255, 0])
+@pytest.mark.parametrize("leaning", [0.0, 0.2])
+def test_a_letter_in_brackets_is_of_a_figure_and_not_asked(grey, leaning):
+    def letters(text: str) -> int:
+        film = Image.fromarray((ground() * 255).astype(np.uint8))
+        font = ImageFont.load_default(48)
+        ImageDraw.Draw(film).text((60, 300), text, grey, font, stroke_width=1)
+        pixels = np.asarray(film)
+        lean = np.array([[1, -leaning, leaning * 300], [0, 1, 0]])
+        pixels = cv2.warpAffine(pixels, lean, (500, 600), borderMode=cv2.BORDER_REPLICATE)
+        return len(letters_on(pixels.astype(np.float32) / 255).right)
+
+    assert letters("(F)") == letters("(L)") == 0
+    for text in ("F)", "(F", "I F I", ")F(", "() L"):  # no pair of them, or not around it
+        assert letters(text) > 0
 
 
 def test_a_letter_and_its_mirror_image_name_the_same_side():
@@ -157,3 +175,9 @@ def test_the_shipped_net_reads_markers_of_real_films(file, data_folder):
     markers, pixels = SideMarkers.load(), read_film(data_folder / "cxr" / file).pixels
     assert markers.mirrored(pixels) < -1
     assert markers.mirrored(np.ascontiguousarray(pixels[:, ::-1])) > 1
+
+
+@shipped
+def test_the_letter_of_a_journals_figure_names_no_side(data_folder):
+    pixels = read_film(data_folder / "cxr" / "cohen-00267.webp").pixels  # "(F)", in white beside the film
+    assert SideMarkers.load().mirrored(pixels) < 0

@@ -10,6 +10,7 @@ have: L and R, and digits and letters that name no side.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
 from collections import Counter
@@ -29,7 +30,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from cxrtriage import nets
+from cxrtriage.film import glyphs
 from cxrtriage.film.read import read_film
+from cxrtriage.gate import side_marker
 from cxrtriage.gate.side_marker import Letters, SideMarkers, letter_tensor, letters_on
 from cxrtriage.nets.side_marker import LETTER_SIDE, SideMarkerNet
 from cxrtriage.weights import Card, save_net, write_card
@@ -127,8 +130,9 @@ def weight_of(told: np.ndarray) -> float:
 
 
 def letters_of_films(rows: Sequence[FilmRow], cache: Path) -> LettersOfFilms:
-    """Found once and kept in the cache."""
-    key = json.dumps([[str(row.path), row.path.stat().st_size] for row in rows])
+    """Found once and kept in the cache, as long as what finds them stays the same."""
+    finding = [inspect.getsource(module) for module in (glyphs, side_marker)]
+    key = json.dumps([finding, [[str(row.path), row.path.stat().st_size] for row in rows]])
     path = cache / f"letters-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
     if not path.is_file():
         each = [letters_on(read_film(row.path).pixels) for row in rows]

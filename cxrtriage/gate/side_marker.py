@@ -28,6 +28,7 @@ _LEAST_AREA = 40
 _BESIDE_SPINE = 0.1  # from the middle of the picture
 _MOST = 40  # of each brightness; the largest
 _ROOM = 1.5  # of the longer side of a letter's box, shown around its middle
+_MOST_BRACKETS = 300  # that may be brackets, of each brightness: every pair of them is tried
 # Of brackets: width, and how far their ends lie from their middle, in heights; the gap between two, and how
 # far heights and middles of these may differ, likewise.
 _BRACKET_WIDTHS = (0.15, 0.45)
@@ -118,8 +119,13 @@ def _asked(layer: Layer) -> np.ndarray:
     fits &= (width >= _WIDTHS[0] * height) & (width <= _WIDTHS[1] * height)
     fits &= (fill >= _FILL[0]) & (fill <= _FILL[1]) & (apart > _BESIDE_SPINE)
     fits[0] = False  # the ground
+    return _largest(layer, fits, _MOST)
+
+
+def _largest(layer: Layer, fits: np.ndarray, most: int) -> np.ndarray:
+    """Labels of what `fits`, in order, or of the largest where they are too many."""
     found = np.flatnonzero(fits)
-    return found if found.size <= _MOST else found[np.argsort(-area[found])[:_MOST]]
+    return found if found.size <= most else found[np.argsort(-layer.boxes[found, 4])[:most]]
 
 
 def _in_brackets(layer: Layer) -> np.ndarray:
@@ -127,7 +133,8 @@ def _in_brackets(layer: Layer) -> np.ndarray:
     _, _, width, height, _ = layer.boxes.T
     fits = (height >= _HEIGHTS[0]) & (height <= _HEIGHTS[1])
     fits &= (width >= _BRACKET_WIDTHS[0] * height) & (width <= _BRACKET_WIDTHS[1] * height)
-    bows = {int(number): _bow(layer, int(number)) for number in np.flatnonzero(fits)}
+    fits[0] = False  # the ground
+    bows = {int(number): _bow(layer, int(number)) for number in _largest(layer, fits, _MOST_BRACKETS)}
     opening, closing = (
         layer.boxes[[number for number, bow in bows.items() if sign * bow > _BOW]] for sign in (1, -1)
     )
@@ -144,8 +151,8 @@ def _in_brackets(layer: Layer) -> np.ndarray:
 
 
 def _bow(layer: Layer, number: int) -> float:
-    """How far between the ends of a glyph lies to the right of its middle, in its heights: an opening bracket
-    is bent so, a closing one to the left, and one that leans no less."""
+    """How far the middle between a glyph's two ends lies to the right of the glyph's own middle, in its
+    heights: above 0 for an opening bracket, below for a closing one, also where they lean."""
     left, top, width, height, _ = (int(value) for value in layer.boxes[number])
     rows, columns = np.nonzero(layer.labels[top : top + height, left : left + width] == number)
     places = (rows + 0.5) / height

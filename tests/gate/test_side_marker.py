@@ -83,6 +83,18 @@ def test_a_letter_in_brackets_is_of_a_figure_and_not_asked(grey, leaning):
         assert letters(text) > 0
 
 
+def test_among_a_thousand_strokes_the_largest_are_tried_as_brackets(monkeypatch):
+    monkeypatch.setattr("cxrtriage.gate.side_marker._MOST_BRACKETS", 4)
+    tried = []
+    monkeypatch.setattr("cxrtriage.gate.side_marker._bow", lambda _, number: tried.append(number) or 0.0)
+    pixels = np.full((600, 500), 0.2, np.float32)
+    for row in range(20, 560, 30):
+        for column in range(20, 460, 20):
+            pixels[row : row + 16, column : column + 4] = 1.0
+    letters_on(pixels)
+    assert 4 <= len(tried) <= 8  # of each brightness
+
+
 def test_a_letter_and_its_mirror_image_name_the_same_side():
     torch.manual_seed(1)
     net = SideMarkerNet(width=4).eval()

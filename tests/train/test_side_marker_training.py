@@ -83,6 +83,10 @@ def test_letters_are_kept_by_film_and_found_once(marked_data, tmp_path, monkeypa
     alone, kept = letters_on(pixels), again.of(1)
     assert kept.right.tolist() == alone.right.tolist()
     assert np.abs(kept.pictures.astype(int) - alone.pictures).max() <= 2
+    # Found anew by another rule.
+    monkeypatch.setattr("train.side_marker.inspect.getsource", lambda module: f"another {module.__name__}")
+    with pytest.raises(TypeError):
+        letters_of_films(rows, tmp_path / "cache")
 
 
 def test_films_without_letters_teach_nothing(tiny_data, marker_config, tmp_path, monkeypatch, capsys):
